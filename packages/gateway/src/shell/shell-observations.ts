@@ -115,8 +115,8 @@ function numbered(
   return {
     isTerminal,
     write(data) {
-      const bytes = typeof data === 'string' ? Buffer.from(data) : Buffer.from(data);
-      let text: Buffer[] = [];
+      const bytes = Buffer.from(data);
+      const text: Uint8Array[] = [];
       for (let at = 0; at < bytes.length; ) {
         const feed = bytes.indexOf(0x0a, at);
         const end = feed < 0 ? bytes.length : feed + 1;
@@ -130,7 +130,6 @@ function numbered(
       }
       // A line at a time, so that those of several do not run together.
       write(Buffer.concat(text));
-      text = [];
     },
   };
 }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Command } from 'commander';
+import type { Command, Option } from 'commander';
 import type { CommandEnvironment } from '../cli/command-environment.ts';
 import { CommandFailure, reportOf, reportText } from '../cli/command-failure.ts';
 import { ExitCode } from '../cli/exit-code.ts';
@@ -111,9 +111,7 @@ export class ShellSession {
 
   /** Names of options that can be set. */
   get settable(): readonly string[] {
-    return ['get', 'observe']
-      .flatMap((verb) => this.command(verb)?.options ?? [])
-      .flatMap(({ long }) => (long?.startsWith('--') ? [long.slice(2)] : []));
+    return this.#widest.options.flatMap(({ long }) => (long?.startsWith('--') ? [long.slice(2)] : []));
   }
 
   /** Names of options that are set. */
@@ -126,6 +124,11 @@ export class ShellSession {
     return this.#parts.program.commands.find(
       (command) => command.name() === name && shellVerbs.includes(name),
     );
+  }
+
+  /** `get` has the options of all verbs but `discover`'s filter. */
+  get #widest(): Command {
+    return this.command('get')!;
   }
 
   /** Goes to a server, or a path of it. Throws `CommandFailure` for what is no URI. */
@@ -281,8 +284,7 @@ export class ShellSession {
     for (const list of [baseOptions, settings]) {
       for (let at = 0; at < list.length; at++) {
         const flag = list[at]!;
-        // Of `get`, which has them all but those of other verbs.
-        const takesNext = [command, this.command('get')!].some((one) => takesNextWord(flag, one));
+        const takesNext = [command, this.#widest].some((one) => takesNextWord(flag, one));
         if (has(flag)) words.push(...list.slice(at, at + (takesNext ? 2 : 1)));
         if (takesNext) at++;
       }
@@ -312,9 +314,7 @@ export class ShellSession {
       return ExitCode.Success;
     }
     const plain = name.replace(/^--/, '');
-    const option = ['get', 'observe']
-      .flatMap((verb) => this.command(verb)!.options)
-      .find(({ long }) => long === `--${plain}`);
+    const option = this.#widest.options.find(({ long }) => long === `--${plain}`);
     if (option === undefined) {
       const meant = nearestWord(plain, this.settable);
       throw usage(
@@ -328,24 +328,9 @@ export class ShellSession {
     if (!option.required && values.length > 0)
       throw usage(`"${plain}" has no value`, `write set ${plain}, or unset ${plain}`);
     const value = option.required ? values.join(' ') : undefined;
-    this.#expectValue(plain, value);
+    if (value !== undefined) expectValue(option, plain, value);
     this.#set.set(plain, value);
     return ExitCode.Success;
-  }
-
-  /** Refuses a value now, and not at the next verb. */
-  #expectValue(name: string, value: string | undefined): void {
-    const option = this.command('get')!.options.find(({ long }) => long === `--${name}`);
-    if (value === undefined || option?.parseArg === undefined) return;
-    try {
-      option.parseArg(value, undefined);
-    } catch (error) {
-      if (error instanceof CommandFailure) throw error;
-      throw usage(
-        `set ${name}${name === 'key' ? '' : ` ${printable(value)}`}: ${(error as Error).message}`,
-        `"help get" tells what --${name} takes`,
-      );
-    }
   }
 
   #unsetOption(name: string | undefined): number {
@@ -437,6 +422,19 @@ function refuseOptions(words: readonly string[]): void {
   for (const word of words) {
     const reason = refusedOptions[word.split('=', 1)[0]!];
     if (reason !== undefined) throw usage(`${word.split('=', 1)[0]} is not for the shell`, reason);
+  }
+}
+
+/** Refuses a value now, and not at the next verb. */
+function expectValue(option: Option, name: string, value: string): void {
+  try {
+    option.parseArg?.(value, undefined);
+  } catch (error) {
+    if (error instanceof CommandFailure) throw error;
+    throw usage(
+      `set ${name}${name === 'key' ? '' : ` ${printable(value)}`}: ${(error as Error).message}`,
+      `"help get" tells what --${name} takes`,
+    );
   }
 }
 
