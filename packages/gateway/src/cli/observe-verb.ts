@@ -99,7 +99,7 @@ export async function followObservation(
 ): Promise<ExitCode> {
   let stopped: Promise<void> | undefined;
   const stop = (): void => {
-    stopped ??= bounded(observation.cancel(), environment);
+    stopped ??= boundedCancellation(observation, environment);
   };
   const forget = environment.onInterrupt(stop);
   let clearTimer: (() => void) | undefined;
@@ -124,8 +124,12 @@ export async function followObservation(
   return exitCode;
 }
 
-/** Waits for a cancellation to be answered, but not for ever. */
-function bounded(cancelled: Promise<void>, environment: CommandEnvironment): Promise<void> {
+/** Cancels it, and waits for the answer, but not for ever. */
+export function boundedCancellation(
+  observation: Pick<Observation, 'cancel'>,
+  environment: Pick<CommandEnvironment, 'after'>,
+): Promise<void> {
+  const cancelled = observation.cancel();
   return new Promise((resolve) => {
     const clear = environment.after(cancelWaitMs, resolve);
     const done = (): void => {

@@ -12,13 +12,11 @@ import { withClient } from '../cli/client-session.ts';
 import type { CommandClient, CommandEnvironment } from '../cli/command-environment.ts';
 import { reportOf } from '../cli/command-failure.ts';
 import { KeptClients } from '../cli/kept-clients.ts';
+import { boundedCancellation } from '../cli/observe-verb.ts';
 import { expectOneServer, targetUri } from '../cli/target-uri.ts';
 import type { ReceivedResponse } from '../collection/evaluate-response.ts';
 import type { ResolvedRequest } from '../collection/resolved-request.ts';
 import type { CollectionSender } from '../collection/run-collection.ts';
-
-/** How long a server may take to answer a cancellation. */
-const cancelWaitMs = 2000;
 
 /** See the module comment. */
 export class CommandSender implements CollectionSender {
@@ -52,7 +50,7 @@ export class CommandSender implements CollectionSender {
       const observation = client.observe(request.uri, options);
       let cancelled: Promise<void> | undefined;
       const cancel = (): void => {
-        cancelled ??= this.#bounded(observation.cancel());
+        cancelled ??= boundedCancellation(observation, this.#environment);
       };
       const clear = this.#environment.after(within * 1000, cancel);
       this.#abort.signal.addEventListener('abort', cancel, { once: true });
@@ -116,17 +114,6 @@ export class CommandSender implements CollectionSender {
       ...(blockSize !== undefined && { blockSize }),
       signal: this.#abort.signal,
     };
-  }
-
-  #bounded(cancelled: Promise<void>): Promise<void> {
-    return new Promise((resolveWait) => {
-      const clear = this.#environment.after(cancelWaitMs, resolveWait);
-      const done = (): void => {
-        clear();
-        resolveWait();
-      };
-      cancelled.then(done, done);
-    });
   }
 }
 
