@@ -4,6 +4,7 @@
  * @module
  */
 
+import { OptionNumber } from 'coapsule/message';
 import type { BodyExpectations, CollectionRequest, Expectations } from './collection.ts';
 import { hexDigits, isSameJson, jsonOf, pointedAt } from './json-pointer.ts';
 import { bytesOfHex, codeOf, formatText, optionNumberOf, optionValueText } from './message-values.ts';
@@ -215,7 +216,7 @@ function jsonChecks(
 }
 
 function formatIn(response: ReceivedResponse): number | undefined {
-  const value = valuesOf(response, 12)[0];
+  const value = valuesOf(response, OptionNumber.ContentFormat)[0];
   return value?.reduce((sum, byte) => 256 * sum + byte, 0);
 }
 
@@ -227,7 +228,7 @@ function valuesOf({ options }: ReceivedResponse, number: number): readonly Uint8
 function locationPath(response: ReceivedResponse): string | undefined {
   const texts = (number: number): string[] =>
     valuesOf(response, number).map((value) => encodeURIComponent(new TextDecoder().decode(value)));
-  const [path, query] = [texts(8), texts(20)];
+  const [path, query] = [texts(OptionNumber.LocationPath), texts(OptionNumber.LocationQuery)];
   if (path.length === 0 && query.length === 0) return undefined;
   return `/${path.join('/')}${query.length === 0 ? '' : `?${query.join('&')}`}`;
 }

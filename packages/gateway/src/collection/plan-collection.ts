@@ -102,7 +102,7 @@ export function planCollection(
   }
   const requests = chosenRequests(collection, only, lineOf, faults);
   const known = new Set(values.keys());
-  for (const { request, section, line } of requests) {
+  for (const { request, section } of requests) {
     const index = collection[section]!.indexOf(request);
     const settings = { ...collection.defaults, ...request };
     const { capture = {}, name: _, ...rest } = settings;
@@ -110,15 +110,13 @@ export function planCollection(
       if (path.at(-1) === 'matches') continue;
       for (const name of namesIn(text)) {
         if (known.has(name)) continue;
-        const at = lineOf([section, index, ...path]);
         const where = environment === undefined ? '' : ` in the environment ${environment}`;
         faults.push({
-          line: at,
+          line: lineOf([section, index, ...path]),
           problem: `${request.name}: \${${name}} has no value${where}, and no request before it captures it`,
         });
       }
     }
-    void line;
     for (const name of Object.keys(capture)) known.add(name);
   }
   const given = surroundings?.credentials ?? {};
