@@ -13,6 +13,9 @@ import { parseSilence, silenceWanted } from '../telemetry/duration.ts';
 import { parseRetention, type RetentionRule } from '../telemetry/retention-rules.ts';
 import { parseSize } from '../text/byte-size.ts';
 import { commandWords, isWordsFault } from '../text/command-words.ts';
+import { hexBytes } from '../text/hex.ts';
+
+export { hexBytes, hexText } from '../text/hex.ts';
 
 /** An option of a CoAP message as given with `-O`. */
 export interface MessageOption {
@@ -178,19 +181,6 @@ export function sizeValue(text: string): number {
 export function pathValue(text: string): string {
   if (text === '') throw new InvalidArgumentError('The name is empty.');
   return text;
-}
-
-/** Bytes of pairs of hexadecimal digits; nothing when it is not that. */
-export function hexBytes(text: string): Uint8Array | undefined {
-  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined;
-  return Uint8Array.from({ length: text.length / 2 }, (_, index) =>
-    Number.parseInt(text.slice(2 * index, 2 * index + 2), 16),
-  );
-}
-
-/** Lower-case hexadecimal digits of bytes. */
-export function hexText(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** How long measurements of a path are kept, behind those before it. */

@@ -5,8 +5,9 @@
  */
 
 import { OptionNumber } from 'coapsule/message';
+import { hexText } from '../text/hex.ts';
 import type { BodyExpectations, CollectionRequest, Expectations } from './collection.ts';
-import { hexDigits, isSameJson, jsonOf, pointedAt } from './json-pointer.ts';
+import { isSameJson, jsonOf, pointedAt } from './json-pointer.ts';
 import { bytesOfHex, codeOf, formatText, optionNumberOf, optionValueText } from './message-values.ts';
 import { formatOf, optionsOf, Unfit } from './resolved-request.ts';
 import { filled, filledDeep, TooLong, UnknownVariable } from './template.ts';
@@ -118,9 +119,9 @@ function optionChecks(
 ): Check[] {
   const checks = Object.entries(options ?? {}).map(([name, given]) => {
     const number = optionNumberOf(name)!;
-    const found = valuesOf(response, number).map(hexDigits);
+    const found = valuesOf(response, number).map(hexText);
     const wanted = optionsOf({ [name]: given }, values).map(({ value }) => value);
-    const holds = isSameJson(found, wanted.map(hexDigits)) || isUintSame(found, wanted.map(hexDigits));
+    const holds = isSameJson(found, wanted.map(hexText)) || isUintSame(found, wanted.map(hexText));
     return check(`${name} ${wanted.map((value) => optionValueText(number, value)).join(', ')}`, holds, () =>
       found.length === 0
         ? 'it is not there'
@@ -172,8 +173,8 @@ function bodyChecks(
   }
   if (wanted.hex !== undefined) {
     const bytes = bytesOfHex(filled(wanted.hex, values));
-    const digits = bytes === undefined ? undefined : hexDigits(bytes);
-    checks.push(check(`body is 0x${digits}`, digits === hexDigits(payload), () => `0x${hexDigits(payload)}`));
+    const digits = bytes === undefined ? undefined : hexText(bytes);
+    checks.push(check(`body is 0x${digits}`, digits === hexText(payload), () => `0x${hexText(payload)}`));
   }
   return [...checks, ...jsonChecks(wanted, response, values)];
 }
@@ -259,7 +260,7 @@ function quoted(payload: Uint8Array): string {
   try {
     return shortened(new TextDecoder('utf-8', { fatal: true }).decode(payload));
   } catch {
-    return shortened(`0x${hexDigits(payload)}`);
+    return shortened(`0x${hexText(payload)}`);
   }
 }
 

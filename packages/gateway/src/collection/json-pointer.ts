@@ -6,6 +6,7 @@
 
 import { type CborValue, decodeCbor, isCborArray, isCborMap, isDecodeFault } from 'coapsule/cbor';
 import { payloadKind } from '../payload/payload-kind.ts';
+import { hexText } from '../text/hex.ts';
 
 /** Levels of a body that are read: what looks at them calls itself for each. */
 const deepest = 64;
@@ -92,7 +93,7 @@ export function isSameJson(one: unknown, other: unknown): boolean {
 }
 
 function plain(value: CborValue): unknown {
-  if (value instanceof Uint8Array) return hexDigits(value);
+  if (value instanceof Uint8Array) return hexText(value);
   if (typeof value === 'bigint') return String(value);
   if (value === undefined) return null;
   if (typeof value !== 'object' || value === null) return value;
@@ -100,9 +101,4 @@ function plain(value: CborValue): unknown {
   if (isCborMap(value))
     return Object.fromEntries([...value].map(([key, item]) => [String(key), plain(item)]));
   return 'tag' in value ? plain(value.value) : `simple(${value.number})`;
-}
-
-/** Lower-case hexadecimal digits. */
-export function hexDigits(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

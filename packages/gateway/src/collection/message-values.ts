@@ -12,7 +12,7 @@ import {
   OptionNumber,
   optionDefinition,
 } from 'coapsule/message';
-import { hexDigits } from './json-pointer.ts';
+import { hexBytes, hexText } from '../text/hex.ts';
 
 const numbersByName: ReadonlyMap<string, number> = new Map(
   Object.values(OptionNumber).flatMap((number) => {
@@ -42,21 +42,17 @@ export function optionBytes(value: string | number): Uint8Array | undefined {
 export function optionValueText(number: number, value: Uint8Array): string {
   switch (optionDefinition(number)?.format) {
     case 'uint':
-      return String(decodeUint(value) ?? `0x${hexDigits(value)}`);
+      return String(decodeUint(value) ?? `0x${hexText(value)}`);
     case 'string':
       return new TextDecoder().decode(value);
     default:
-      return `0x${hexDigits(value)}`;
+      return `0x${hexText(value)}`;
   }
 }
 
 /** Pairs of hexadecimal digits, white space between them or not. */
 export function bytesOfHex(text: string): Uint8Array | undefined {
-  const digits = text.replace(/\s+/g, '');
-  if (digits.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(digits)) return undefined;
-  return Uint8Array.from({ length: digits.length / 2 }, (_, index) =>
-    Number.parseInt(digits.slice(2 * index, 2 * index + 2), 16),
-  );
+  return hexBytes(text.replace(/\s+/g, ''));
 }
 
 /** The number of a content format: itself, its name, or the short form of a common one, such as `json`. */

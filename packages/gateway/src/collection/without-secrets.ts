@@ -5,7 +5,7 @@
  * @module
  */
 
-import { hexDigits } from './json-pointer.ts';
+import { hexText } from '../text/hex.ts';
 
 /** What takes secrets out of texts. */
 export function withoutSecrets(secrets: readonly string[]): (text: string) => string {
@@ -19,7 +19,7 @@ export function withoutSecrets(secrets: readonly string[]): (text: string) => st
       digits,
       encodeURIComponent(secret),
       JSON.stringify(secret).slice(1, -1),
-      hexDigits(bytes),
+      hexText(bytes),
       base64,
       base64.replaceAll('+', '-').replaceAll('/', '_'),
     ];

@@ -9,6 +9,7 @@
 import { diagnose } from 'cbor2/diagnostic';
 import { decodeLinkFormat, encodeLinkFormat, isDecodeFault } from 'coapsule/message';
 import { decodeSenmlCbor, decodeSenmlJson, type ResolvedRecord, resolveSenml } from 'coapsule/senml';
+import { hexText } from '../text/hex.ts';
 import { printable } from '../text/printable.ts';
 import { indented } from './indented.ts';
 import { type PayloadKind, payloadKind } from './payload-kind.ts';
@@ -104,7 +105,7 @@ function valueText({ value, sum, unit }: ResolvedRecord): string {
     value === undefined
       ? undefined
       : value instanceof Uint8Array
-        ? `h'${hex(value)}'`
+        ? `h'${hexText(value)}'`
         : safeLine(JSON.stringify(value));
   const parts = [
     shown,
@@ -133,10 +134,6 @@ function hexLines(bytes: Uint8Array): string {
     lines.push(`${at.toString(16).padStart(4, '0')}  ${digits.padEnd(3 * bytesOfLine - 1)}  ${characters}`);
   }
   return lines.join('\n');
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 function utf8(bytes: Uint8Array): string | undefined {
