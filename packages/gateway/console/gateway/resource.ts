@@ -14,7 +14,6 @@ import { revival } from './link.ts';
 export interface Resource<T> {
   readonly value: T | undefined;
   readonly problem: ApiProblem | undefined;
-  readonly isLoading: boolean;
 }
 
 /**
@@ -28,7 +27,7 @@ export function useResource<T>(
   key: string,
   everyMs = 0,
 ): { readonly state: Signal<Resource<T>>; readonly reload: () => void } {
-  const state = useSignal<Resource<T>>({ value: undefined, problem: undefined, isLoading: true });
+  const state = useSignal<Resource<T>>({ value: undefined, problem: undefined });
   const turn = useSignal(0);
   useEffect(() => {
     const gone = new AbortController();
@@ -38,8 +37,8 @@ export function useResource<T>(
         const outcome = await load(gone.signal);
         if (gone.signal.aborted) return;
         state.value = outcome.isOk
-          ? { value: outcome.value, problem: undefined, isLoading: false }
-          : { value: state.peek().value, problem: outcome.problem, isLoading: false };
+          ? { value: outcome.value, problem: undefined }
+          : { value: state.peek().value, problem: outcome.problem };
       } catch (error) {
         if (!gone.signal.aborted) throw error;
         return;

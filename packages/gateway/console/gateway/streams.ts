@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { ApiProblem, ApiRoutes } from '../../src/console/api-types.ts';
+import { type RequestParts, send } from './api.ts';
 import { EventParser } from './event-parser.ts';
 import { noteAnswer, noteSilence } from './link.ts';
 
@@ -38,11 +40,45 @@ export function follow<Events>(address: string, readers: StreamReaders<Events>):
   return stop;
 }
 
-/** Reads the events of a response to their end. */
-export async function readEvents<Events>(response: Response, readers: StreamReaders<Events>): Promise<void> {
+type EventRoute = {
+  [R in keyof ApiRoutes]: ApiRoutes[R] extends { readonly events: { readonly end: ApiProblem | null } }
+    ? R
+    : never;
+}[keyof ApiRoutes];
+
+type EventsOf<R extends EventRoute> = ApiRoutes[R] extends { readonly events: infer Events } ? Events : never;
+
+/**
+ * Asks for a stream, and reads its events to their end, or until the signal.
+ *
+ * @returns why there was none, or why it ended; undefined where all is as it should be.
+ */
+export async function askEvents<R extends EventRoute>(
+  route: R,
+  parts: RequestParts<ApiRoutes[R]['request']> & { readonly signal: AbortSignal },
+  readers: StreamReaders<Omit<EventsOf<R>, 'end'>>,
+): Promise<ApiProblem | undefined> {
+  let problem: ApiProblem | undefined;
+  try {
+    const outcome = await send(route, parts);
+    if (!outcome.isOk) return outcome.problem;
+    await readEvents(outcome.value, {
+      ...(readers as AnyReaders),
+      end: (why) => {
+        problem = (why as ApiProblem | null) ?? undefined;
+      },
+    });
+  } catch (error) {
+    if (!parts.signal.aborted) throw error;
+  }
+  return problem;
+}
+
+type AnyReaders = StreamReaders<Record<string, unknown>>;
+
+async function readEvents(response: Response, readers: AnyReaders): Promise<void> {
   const parser = new EventParser((name, data) => {
-    const read = readers[name as keyof Events] as ((value: unknown) => void) | undefined;
-    read?.(JSON.parse(data));
+    readers[name]?.(JSON.parse(data));
   });
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   if (reader === undefined) return;

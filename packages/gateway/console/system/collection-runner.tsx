@@ -7,8 +7,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { ApiProblem, CollectionEvents } from '../../src/console/api-types.ts';
-import { send } from '../gateway/api.ts';
-import { readEvents } from '../gateway/streams.ts';
+import { askEvents } from '../gateway/streams.ts';
 import { TextField } from '../parts/fields.tsx';
 import { milliseconds } from '../parts/figures.ts';
 import { DataTable, Notice } from '../parts/pieces.tsx';
@@ -32,28 +31,19 @@ export function CollectionRunner() {
     steps.value = [];
     summary.value = undefined;
     problem.value = undefined;
-    try {
-      const outcome = await send('POST /api/collections/run', {
-        body: { text: content.value },
-        signal: own.signal,
-      });
-      if (!outcome.isOk) problem.value = outcome.problem;
-      else {
-        await readEvents<CollectionEvents>(outcome.value, {
-          step: (step) => {
-            steps.value = [...steps.value, step];
-          },
-          summary: (value) => {
-            summary.value = value;
-          },
-          end: (why) => {
-            if (why !== null) problem.value = why;
-          },
-        });
-      }
-    } catch (error) {
-      if (!own.signal.aborted) throw error;
-    }
+    const why = await askEvents(
+      'POST /api/collections/run',
+      { body: { text: content.value }, signal: own.signal },
+      {
+        step: (step) => {
+          steps.value = [...steps.value, step];
+        },
+        summary: (value) => {
+          summary.value = value;
+        },
+      },
+    );
+    if (why !== undefined) problem.value = why;
   };
   return (
     <>

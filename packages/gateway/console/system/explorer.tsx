@@ -12,14 +12,13 @@ import { useEffect, useRef } from 'preact/hooks';
 import type {
   ApiProblem,
   DiscoverResult,
-  ExplorerEvents,
   ExplorerRequest,
   ExplorerResult,
   PingResult,
 } from '../../src/console/api-types.ts';
-import { ask, type Outcome, send } from '../gateway/api.ts';
+import { ask, type Outcome } from '../gateway/api.ts';
 import { useResource } from '../gateway/resource.ts';
-import { readEvents } from '../gateway/streams.ts';
+import { askEvents } from '../gateway/streams.ts';
 import { Inputs, NumberField, SelectField, TextField } from '../parts/fields.tsx';
 import { figure } from '../parts/figures.ts';
 import { toHex } from '../parts/hex-text.ts';
@@ -119,32 +118,23 @@ export default function Explorer() {
     const stop = new AbortController();
     observing.value = stop;
     notifications.value = [];
-    try {
-      const outcome = await send('POST /api/explorer/observe', {
-        body: { ...body, method: body.method === 'FETCH' ? 'FETCH' : 'GET' },
-        signal: stop.signal,
-      });
-      if (!outcome.isOk) problem.value = outcome.problem;
-      else {
-        await readEvents<ExplorerEvents>(outcome.value, {
-          response: (value) => {
-            result.value = value;
-          },
-          notification: ({ atMs, sequence, response }) => {
-            const { payloadHex: hex, contentFormatName: formatName } = response;
-            notifications.value = [
-              ...notifications.value.slice(-mostNotifications + 1),
-              { atMs, sequence, payloadHex: hex, formatName },
-            ];
-          },
-          end: (why) => {
-            if (why !== null) problem.value = why;
-          },
-        });
-      }
-    } catch (error) {
-      if (!stop.signal.aborted) throw error;
-    }
+    const why = await askEvents(
+      'POST /api/explorer/observe',
+      { body: { ...body, method: body.method === 'FETCH' ? 'FETCH' : 'GET' }, signal: stop.signal },
+      {
+        response: (value) => {
+          result.value = value;
+        },
+        notification: ({ atMs, sequence, response }) => {
+          const { payloadHex, contentFormatName: formatName } = response;
+          notifications.value = [
+            ...notifications.value.slice(-mostNotifications + 1),
+            { atMs, sequence, payloadHex, formatName },
+          ];
+        },
+      },
+    );
+    if (why !== undefined) problem.value = why;
     if (observing.value === stop) observing.value = undefined;
   };
 
