@@ -8,6 +8,8 @@
  * @module
  */
 
+import { hexBytes } from '../text/hex.ts';
+
 /** What is wrong with a text, and where. */
 export interface DiagnosticFault {
   /** In characters, from 0. */
@@ -248,7 +250,7 @@ class Notation {
     if (width !== undefined) throw this.#unreadable('a number of this size has no such form', start);
     let digits = argument.toString(16);
     if (digits.length % 2 !== 0) digits = `0${digits}`;
-    const bytes = hexDigits(digits);
+    const bytes = hexBytes(digits)!;
     return joined(
       [(major.tag << 5) | (type === major.unsigned ? 2 : 3)],
       this.#head(major.bytes, BigInt(bytes.length), undefined),
@@ -366,7 +368,7 @@ class Notation {
       throw this.#unreadable('the encoding indicator does not fit what it belongs to', start);
     if (information === 0) return [(type << 5) | Number(argument)];
     const length = 1 << (information - 24);
-    const bytes = hexDigits(argument.toString(16).padStart(2 * length, '0'));
+    const bytes = hexBytes(argument.toString(16).padStart(2 * length, '0'))!;
     return [(type << 5) | information, ...bytes];
   }
 
@@ -422,9 +424,7 @@ function basedBytes(base: string, text: string): Uint8Array | undefined {
   const digits = text.slice(0, end);
   switch (base) {
     case 'h':
-      return digits.length % 2 === 0 && /^[0-9a-fA-F]*$/.test(text)
-        ? Uint8Array.from(hexDigits(text))
-        : undefined;
+      return hexBytes(text);
     case 'b32':
       return bitsOf(digits.toUpperCase(), base32Digits, 5);
     case 'h32':
@@ -450,12 +450,6 @@ function bitsOf(text: string, digits: string, width: number): Uint8Array | undef
   }
   // What is left is padding: less than a digit, and zero.
   return bits < width && held === 0 ? Uint8Array.from(bytes) : undefined;
-}
-
-function hexDigits(digits: string): number[] {
-  return Array.from({ length: digits.length / 2 }, (_, index) =>
-    Number.parseInt(digits.slice(2 * index, 2 * index + 2), 16),
-  );
 }
 
 /** The bits of a number in 16 bits (IEEE 754 binary16), where it is exact. */
