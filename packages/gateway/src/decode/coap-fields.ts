@@ -21,7 +21,7 @@ import {
   optionDefinition,
 } from 'coapsule/message';
 import { codeLabel, optionName, optionText, pathText } from '../cli/message-text.ts';
-import { hexText } from '../cli/option-values.ts';
+import { hexText } from '../text/hex.ts';
 import { printableUtf8 } from '../text/printable.ts';
 import { type DecodedField, FieldReader, moved, shortHex } from './decoded-field.ts';
 import { payloadFields } from './payload-fields.ts';

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { hexText } from '../cli/option-values.ts';
+import { hexText } from '../text/hex.ts';
 
 /** One field, or a group of them. */
 export interface DecodedField {

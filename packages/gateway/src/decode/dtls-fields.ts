@@ -7,7 +7,7 @@
  */
 
 import { alertName, type ObservedRecord, suiteById } from 'coapsule/dtls';
-import { hexText } from '../cli/option-values.ts';
+import { hexText } from '../text/hex.ts';
 import { printableUtf8 } from '../text/printable.ts';
 import { certificateText } from './certificate-text.ts';
 import { type DecodedField, FieldReader, moved, shortHex } from './decoded-field.ts';

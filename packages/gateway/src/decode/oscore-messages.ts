@@ -9,8 +9,8 @@
 import { blockSize, decodeBlock, isRequestCode, type Message, OptionNumber } from 'coapsule/message';
 import { nodeCrypto, systemRandom } from 'coapsule/node';
 import { type ObservableContext, type ObservedMessage, OscoreObserver } from 'coapsule/oscore';
-import { hexText } from '../cli/option-values.ts';
 import { BoundedMap } from '../memory/bounded-map.ts';
+import { hexText } from '../text/hex.ts';
 import { contentSummary, oscorePlaintextFields } from './coap-fields.ts';
 import { type DecodedField, problemsOf } from './decoded-field.ts';
 

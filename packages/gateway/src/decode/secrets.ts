@@ -5,8 +5,8 @@
  */
 
 import type { ObserverSecrets } from 'coapsule/dtls';
-import { hexBytes, hexText } from '../cli/option-values.ts';
 import { BoundedMap } from '../memory/bounded-map.ts';
+import { hexBytes, hexText } from '../text/hex.ts';
 
 /** A pre-shared key; without an identity it is tried for any. */
 export interface KnownKey {

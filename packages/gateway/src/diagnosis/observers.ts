@@ -5,8 +5,8 @@
  */
 
 import { isResponseCode, OptionNumber } from 'coapsule/message';
-import { hexText } from '../cli/option-values.ts';
 import { BoundedMap } from '../memory/bounded-map.ts';
+import { hexText } from '../text/hex.ts';
 import { type Finding, findingOf } from './finding.ts';
 import type { Rule } from './rule.ts';
 import { SeenFrames } from './seen-frames.ts';

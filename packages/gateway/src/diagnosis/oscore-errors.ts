@@ -5,8 +5,8 @@
  */
 
 import { Code, isRequestCode, OptionNumber } from 'coapsule/message';
-import { hexText } from '../cli/option-values.ts';
 import { BoundedMap } from '../memory/bounded-map.ts';
+import { hexText } from '../text/hex.ts';
 import type { Finding, FindingKind } from './finding.ts';
 import { FoundFaults } from './found-faults.ts';
 import type { Rule } from './rule.ts';

@@ -6,8 +6,8 @@
  */
 
 import { Code, codeText, isRequestCode, isResponseCode, methodOf, OptionNumber } from 'coapsule/message';
-import { hexText } from '../cli/option-values.ts';
 import { BoundedMap } from '../memory/bounded-map.ts';
+import { hexText } from '../text/hex.ts';
 import type { Finding } from './finding.ts';
 import { FoundFaults } from './found-faults.ts';
 import type { Rule } from './rule.ts';

@@ -12,8 +12,8 @@ import {
   optionDefinition,
 } from 'coapsule/message';
 import { pathText } from '../cli/message-text.ts';
-import { hexText } from '../cli/option-values.ts';
 import { BoundedMap } from '../memory/bounded-map.ts';
+import { hexText } from '../text/hex.ts';
 import { type Finding, findingOf } from './finding.ts';
 import { FoundFaults } from './found-faults.ts';
 import type { Rule } from './rule.ts';

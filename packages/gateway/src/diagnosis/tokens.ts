@@ -6,8 +6,8 @@
 
 import { isRequestCode, isResponseCode, OptionNumber } from 'coapsule/message';
 import { pathText } from '../cli/message-text.ts';
-import { hexText } from '../cli/option-values.ts';
 import { BoundedMap } from '../memory/bounded-map.ts';
+import { hexText } from '../text/hex.ts';
 import { type Finding, findingOf } from './finding.ts';
 import type { Rule } from './rule.ts';
 import { SeenFrames } from './seen-frames.ts';

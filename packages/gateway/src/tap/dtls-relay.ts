@@ -14,11 +14,11 @@ import { clientLayerSecurity, type LayerSecurity, type PeerAddress, serverLayerS
 import { type AssociationId, type DtlsConfig, DtlsLayer } from 'coapsule/dtls';
 import { fastCrypto, openUdpSocket, systemRandom, type UdpSocket } from 'coapsule/node';
 import { BehindSecrets } from '../capture/behind-secrets.ts';
-import { hexText } from '../cli/option-values.ts';
 import { DatagramDecoder } from '../decode/datagram-decoder.ts';
 import type { OscoreMessages } from '../decode/oscore-messages.ts';
 import type { KnownSecrets } from '../decode/secrets.ts';
 import type { Direction } from '../filter/filter.ts';
+import { hexText } from '../text/hex.ts';
 import { printableUtf8 } from '../text/printable.ts';
 import { type LayerOutput, LayerPump } from './layer-pump.ts';
 import type { TapLink } from './passing-message.ts';

@@ -6,8 +6,8 @@
 
 import { isSignalingCode } from 'coapsule/message';
 import { codeLabel, optionName, optionText } from '../cli/message-text.ts';
-import { hexText } from '../cli/option-values.ts';
 import { byteRows } from '../cli/trace-bytes.ts';
+import { hexText } from '../text/hex.ts';
 import { printable, printableUtf8 } from '../text/printable.ts';
 import type { PassingMessage } from './passing-message.ts';
 
