@@ -21,7 +21,6 @@ type Streams = Pick<CommandEnvironment, 'stderr' | 'variables'>;
 export function backupCommand({ stderr }: Streams): Command {
   return new Command('backup')
     .argument('<file>', 'where it goes; for its owner only', pathValue)
-    .description('copy the store of the gateway into a file, also while the gateway runs')
     .option('--data <folder>', "the gateway's data folder", pathValue, './data')
     .option('--no-firmware', 'leave the files of firmware out')
     .addHelpText('after', backupHelp)
@@ -60,7 +59,6 @@ export function restoreCommand({ stderr, variables }: Streams): Command {
   return addMasterKeyOption(
     new Command('restore')
       .argument('<file>', 'as "coapsule backup" made it', pathValue)
-      .description('make a data folder of a backup')
       .option(
         '--data <folder>',
         'a folder that is empty but for master.key, or is not there',

@@ -28,7 +28,6 @@ Examples:
 export function benchCommand(environment: CommandEnvironment, end: (code: ExitCode) => void): Command {
   const command = new Command('bench')
     .argument('<uri>', 'the resource that is asked')
-    .description('load a server and measure rate and latency')
     .option('--clients <n>', 'how many clients, each with a port of its own', count(10_000), 64)
     .option('-s, --seconds <n>', 'how long it is measured', secondsValue, 10)
     .option('--warm-up <n>', 'seconds before anything counts, 0 for none', warmUpValue, 1)

@@ -31,7 +31,7 @@ import { wholeNumber } from './option-values.ts';
 
 /** Makes the command. */
 export function calculateCommand(environment: CommandEnvironment): Command {
-  const calculate = new Command('calculate').description('energy, latency, bytes and what they come to');
+  const calculate = new Command('calculate');
   const add = <O>(
     name: string,
     description: string,

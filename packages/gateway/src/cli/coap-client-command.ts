@@ -10,9 +10,7 @@ import { coapClientFlags, coapClientNotes } from './coap-client-flag-table.ts';
 
 /** Makes the command. */
 export function coapClientCommand(): Command {
-  const command = new Command('client')
-    .argument('<uri>', 'the resource')
-    .description("libcoap's coap-client: the same flags, output and exit codes");
+  const command = new Command('client').argument('<uri>', 'the resource');
   for (const { letter, value, meaning, refused } of coapClientFlags) {
     const flag = value === undefined ? `-${letter}` : `-${letter} <${value.replaceAll(/[[\]]/g, '')}>`;
     command.option(flag, refused === undefined ? meaning : `refused: ${refused}`);

@@ -14,7 +14,6 @@ import type { CommandEnvironment } from './command-environment.ts';
 export function codesCommand(environment: CommandEnvironment): Command {
   return new Command('codes')
     .argument('[search]', 'a code or a word, looked for in all columns')
-    .description('what response codes mean')
     .addOption(
       new Option('--class <class>', 'success, client errors or server errors').choices(['2', '4', '5']),
     )

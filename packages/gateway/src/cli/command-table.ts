@@ -20,6 +20,7 @@ import { repeatedText } from './option-values.ts';
 /** A command that is not loaded before it is called, so that the others do not wait for it. */
 interface LoadedCommand {
   readonly name: string;
+  /** For the overview and for its own help; the command itself says none. */
   readonly description: string;
   /**
    * @param end is given its exit code, where that can be another one than 0.

@@ -35,7 +35,6 @@ export function completionCommand(
 ): Command {
   return new Command('completion')
     .addArgument(new Argument('<shell>', 'which one').choices(Object.keys(scripts)))
-    .description('a script that completes commands and options in a shell')
     .addHelpText('after', help)
     .action(async (shell: string) => {
       environment.stdout.write(scripts[shell]!(completionEntries(await wholeProgram())));

@@ -40,7 +40,7 @@ const roles: readonly Role[] = ['view', 'operate', 'admin'];
 
 /** Makes the command with its sub-commands. */
 export function consoleCommand(environment: Environment): Command {
-  const command = new Command('console').description('who may use the console of the gateway');
+  const command = new Command('console');
   const user = command.command('user').description('users with a password');
   const withFolder = (made: Command, example: string): Command =>
     addMasterKeyOption(

@@ -68,7 +68,6 @@ interface DecodeOptions extends SecretOptions {
 export function decodeCommand(environment: CommandEnvironment, end: (code: ExitCode) => void): Command {
   const command = new Command('decode')
     .argument('[file]', 'a capture, - for standard input')
-    .description('what the bytes of captures and messages mean')
     .addOption(new Option('--hex <digits>', 'one datagram instead of a capture').argParser(hexValue))
     .addOption(new Option('--base64 <text>', 'the same in base64 or base64url').argParser(base64Value))
     .addOption(

@@ -38,7 +38,7 @@ type OutputStreams = Pick<CommandEnvironment, 'stdout' | 'stderr' | 'variables'>
 
 /** Makes the command with its sub-commands. */
 export function deviceCommand(streams: OutputStreams): Command {
-  const device = new Command('device').description('devices and their keys in the store of the gateway');
+  const device = new Command('device');
   const subcommand = (name: string, description: string, example: string): Command =>
     addMasterKeyOption(
       device

@@ -53,7 +53,6 @@ interface DiagnoseOptions extends SecretOptions, GatewayTrafficOptions {
 export function diagnoseCommand(environment: CommandEnvironment, end: (code: ExitCode) => void): Command {
   const command = new Command('diagnose')
     .argument('[file]', 'a capture, - for standard input')
-    .description('what is wrong in a capture, or on the wire')
     .option('--live', 'of a line in use: the command is a tap (see "coapsule tap") with --listen and --to')
     .addOption(
       new Option('--link <link>', 'the narrowest link of the path; Ethernet without it').choices(

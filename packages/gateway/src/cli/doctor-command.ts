@@ -28,7 +28,6 @@ Example:
 /** The command; `end` is given its exit code. */
 export function doctorCommand(environment: CommandEnvironment, end: (code: ExitCode) => void): Command {
   return new Command('doctor')
-    .description('what is wrong with this machine: sockets, IPv6, multicast, MTU, clock, permissions')
     .option('--data <folder>', 'data folder of the gateway', './data')
     .option('--json', 'one JSON object for each check')
     .addHelpText('after', help)

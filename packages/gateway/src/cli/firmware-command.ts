@@ -38,9 +38,7 @@ Examples:
 
 /** The command; `end` is given its exit code. */
 export function firmwareCommand(environment: CommandEnvironment, end: (code: ExitCode) => void): Command {
-  const command = new Command('firmware')
-    .description('bring firmware to a gateway, and fetch it')
-    .addHelpText('after', help);
+  const command = new Command('firmware').addHelpText('after', help);
   const put = command
     .command('put')
     .argument('<uri>', 'coaps://HOST[:PORT]/firmware/NAME/VERSION')

@@ -34,7 +34,7 @@ const keyCharacters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz12345
 
 /** Makes the command. */
 export function keysCommand(environment: CommandEnvironment): Command {
-  const keys = new Command('keys').description('make credentials');
+  const keys = new Command('keys');
   const psk = keys
     .command('psk')
     .argument('[id]', 'identity; a random one when left out')

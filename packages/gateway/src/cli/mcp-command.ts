@@ -49,7 +49,6 @@ type RunLine = CommandBounds['runLine'];
 /** Makes the command. @param runLine runs a command line in an environment. */
 export function mcpCommand(environment: CommandEnvironment, runLine: RunLine): Command {
   return new Command('mcp')
-    .description('a server of the Model Context Protocol, so that assistants can drive a lab')
     .option(
       '--allow <target>',
       'who may be spoken to besides this machine: URI pattern, network, address or "private"; repeatable',

@@ -35,7 +35,6 @@ const patienceMs = 10_000;
 /** Makes the command. */
 export function peersCommand(streams: OutputStreams): Command {
   return new Command('peers')
-    .description('who is connected to a gateway that runs, how, and what went by')
     .option('--data <folder>', 'the data folder of a gateway on this machine', pathValue, './data')
     .option('--url <url>', 'the HTTP endpoint of a gateway instead, such as https://gateway.example:8080')
     .option('--token-file <file>', 'its token, which may do GET:/api/peers, as --http-tokens says', pathValue)

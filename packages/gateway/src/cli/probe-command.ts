@@ -69,7 +69,6 @@ interface ProbeOptions extends ClientCommandOptions {
 /** The command; `end` is given its exit code. */
 export function probeCommand(environment: CommandEnvironment, end: (code: ExitCode) => void): Command {
   const command = new Command('probe')
-    .description('what a peer supports, and which rules it breaks')
     .argument('<uri>', 'scheme, host and port of the peer, or a resource of it')
     .addOption(new Option('--only <groups...>', 'these groups alone').choices(probeGroups))
     .addOption(new Option('--skip <groups...>', 'all but these groups').choices(probeGroups))

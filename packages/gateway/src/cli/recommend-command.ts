@@ -39,7 +39,7 @@ import { wholeNumber } from './option-values.ts';
 
 /** Makes the command. */
 export function recommendCommand(environment: CommandEnvironment): Command {
-  const recommend = new Command('recommend').description('what to use, and why');
+  const recommend = new Command('recommend');
   const add = (name: string, description: string, example: string): Command =>
     recommend
       .command(name)

@@ -51,7 +51,6 @@ interface RunOptions extends ClientCommandOptions {
 export function runCommand(environment: CommandEnvironment, end: (code: ExitCode) => void): Command {
   const command = new Command('run')
     .argument('[files...]', 'collections')
-    .description('make the requests of a collection and check what comes back')
     .option('--env <name>', 'environment of the collection')
     .option('--only <name>', 'this request alone, with setup and teardown; repeatable', repeatedText)
     .option('--var <name=value>', 'a variable, before those of the file; repeatable', repeatedText)

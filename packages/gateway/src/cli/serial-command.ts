@@ -11,7 +11,7 @@ import type { CommandEnvironment } from './command-environment.ts';
 
 /** Makes the command with its sub-command. */
 export function serialCommand(streams: Pick<CommandEnvironment, 'stdout' | 'stderr'>): Command {
-  const serial = new Command('serial').description('serial lines of this machine');
+  const serial = new Command('serial');
   serial
     .command('list')
     .description('the serial devices that are there')

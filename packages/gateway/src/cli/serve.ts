@@ -48,7 +48,6 @@ import { addUpstreamOptions, OpenedUpstreams } from './upstream-options.ts';
 /** Makes the command. */
 export function serveCommand(variables: Variables): Command {
   const command = new Command('serve')
-    .description('run the gateway')
     .option(
       '--config <file>',
       'YAML or JSON file with what is not said here (docs/configuration.md)',

@@ -41,7 +41,6 @@ export function shellCommand(
 ): Command {
   const command = new Command('shell')
     .argument('[uri]', 'where to begin')
-    .description('client verbs in one session, with history and completion')
     .option('--keep-going', 'a script goes on after a line that fails')
     .option('--no-history', 'keep no lines for the next time');
   const own = command.options.length;

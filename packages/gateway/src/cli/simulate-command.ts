@@ -45,7 +45,6 @@ export function simulateCommand(environment: CommandEnvironment, end: (code: Exi
         .choices(scenarios.map(({ name }) => name)),
     )
     .argument('<uri>', 'scheme, host and port of the gateway, or a serial line')
-    .description('a fleet of devices: hospital, agriculture, metering, hvac, lighting, industrial, wearables')
     .option('--devices <n>', 'how many', (text) => wholeNumber(text, 1, 10_000))
     .option(
       '--speed <x>',

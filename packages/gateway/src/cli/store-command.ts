@@ -26,7 +26,7 @@ interface RekeyOptions {
 
 /** Makes the command with its sub-commands. */
 export function storeCommand(streams: StoreStreams): Command {
-  const store = new Command('store').description('the store of the gateway as a whole');
+  const store = new Command('store');
   addMasterKeyOption(
     store
       .command('rekey')

@@ -41,9 +41,7 @@ const longestCommand = 65_536;
 
 /** The command; `end` is given its exit code. */
 export function tapCommand(environment: CommandEnvironment, end: (code: ExitCode) => void): Command {
-  const command = new Command('tap').description(
-    'stand between devices and a server: show, hold, edit, drop, delay, replay',
-  );
+  const command = new Command('tap');
   addOwnOptions(addTapOptions(command))
     .addHelpText('after', help)
     .action(async (options: TapCommandOptions) => {
