@@ -61,3 +61,6 @@ export interface CommandEnvironment {
   /** Wall-clock time as milliseconds since 1970. */
   wallTimeMs(): number;
 }
+
+/** Runs a command line in an environment; its exit code. */
+export type RunLine = (args: readonly string[], environment: CommandEnvironment) => Promise<number>;

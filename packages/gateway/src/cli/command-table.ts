@@ -12,7 +12,7 @@ import {
   type ClientCommandOptions,
   type RequestCommandOptions,
 } from './client-command-options.ts';
-import type { CommandEnvironment } from './command-environment.ts';
+import type { CommandEnvironment, RunLine } from './command-environment.ts';
 import type { ExitCode } from './exit-code.ts';
 import { exitCodesHelp } from './exit-codes-help.ts';
 import { repeatedText } from './option-values.ts';
@@ -34,8 +34,6 @@ interface LoadedCommand {
     runLine: RunLine,
   ) => Promise<Command>;
 }
-
-type RunLine = (args: readonly string[], environment: CommandEnvironment) => Promise<number>;
 
 const loadedCommands: readonly LoadedCommand[] = [
   // Only for help and the like: `runCommandLine` has gone another way when it is called.

@@ -7,7 +7,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { AllowedTargets } from '../mcp/allowed-targets.ts';
 import { clientTools } from '../mcp/client-tools.ts';
-import { type CommandBounds, runCommand } from '../mcp/command-run.ts';
+import { runCommand } from '../mcp/command-run.ts';
 import { ErrorCode, type JsonObject } from '../mcp/json-rpc.ts';
 import { LineSplitter } from '../mcp/line-splitter.ts';
 import { localTools } from '../mcp/local-tools.ts';
@@ -15,7 +15,7 @@ import { McpSession, type ToolOutcome } from '../mcp/mcp-session.ts';
 import type { McpTool } from '../mcp/mcp-tool.ts';
 import { readOnly, type ToolRules } from '../mcp/tool-rules.ts';
 import { packageVersion } from '../text/package-version.ts';
-import type { CommandEnvironment } from './command-environment.ts';
+import type { CommandEnvironment, RunLine } from './command-environment.ts';
 import { pathValue, secondsValue, wholeNumber } from './option-values.ts';
 
 const help = `
@@ -43,8 +43,6 @@ interface McpOptions {
   readonly timeout: number;
   readonly maxOutput: number;
 }
-
-type RunLine = CommandBounds['runLine'];
 
 /** Makes the command. @param runLine runs a command line in an environment. */
 export function mcpCommand(environment: CommandEnvironment, runLine: RunLine): Command {

@@ -10,7 +10,7 @@ import { runScript } from '../shell/shell-script.ts';
 import { ShellSession } from '../shell/shell-session.ts';
 import { ShellTerminal } from '../shell/shell-terminal.ts';
 import { addClientOptions } from './client-command-options.ts';
-import type { CommandEnvironment } from './command-environment.ts';
+import type { CommandEnvironment, RunLine } from './command-environment.ts';
 import type { ExitCode } from './exit-code.ts';
 import { warningsTo } from './warnings.ts';
 
@@ -29,8 +29,6 @@ interface ShellOptions {
   readonly keepGoing?: true;
   readonly history: boolean;
 }
-
-type RunLine = (args: readonly string[], environment: CommandEnvironment) => Promise<number>;
 
 /** Makes the command. @param clientVerbs has them with their options; `runLine` runs one of them. */
 export function shellCommand(

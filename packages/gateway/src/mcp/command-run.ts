@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CommandEnvironment } from '../cli/command-environment.ts';
+import type { CommandEnvironment, RunLine } from '../cli/command-environment.ts';
 import { printable } from '../text/printable.ts';
 
 /** What a run came to. */
@@ -15,9 +15,8 @@ export interface CommandResult {
 }
 
 /** What a run may use. */
-export interface CommandBounds {
-  /** Runs a command line in an environment; its exit code. */
-  readonly runLine: (args: readonly string[], environment: CommandEnvironment) => Promise<number>;
+interface CommandBounds {
+  readonly runLine: RunLine;
   /** Characters of each stream that are kept. */
   readonly maxOutput: number;
   /** Interrupts the command, as Ctrl-C does. */

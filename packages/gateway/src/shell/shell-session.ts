@@ -8,7 +8,7 @@
  */
 
 import type { Command, Option } from 'commander';
-import type { CommandEnvironment } from '../cli/command-environment.ts';
+import type { CommandEnvironment, RunLine } from '../cli/command-environment.ts';
 import { CommandFailure, reportOf, reportText } from '../cli/command-failure.ts';
 import { ExitCode } from '../cli/exit-code.ts';
 import { KeptClients } from '../cli/kept-clients.ts';
@@ -68,8 +68,7 @@ export interface LineOutcome {
 /** What the session is told of the world. */
 export interface SessionParts {
   readonly environment: CommandEnvironment;
-  /** Runs a command line, as `runCommandLine` does. */
-  readonly runCommandLine: (args: readonly string[], environment: CommandEnvironment) => Promise<number>;
+  readonly runCommandLine: RunLine;
   /** Client verbs with their options. */
   readonly program: Command;
   /** Options for all verbs, as words. */
