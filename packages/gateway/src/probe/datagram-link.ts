@@ -20,7 +20,7 @@ import {
 } from 'coapsule/message';
 import { fastCrypto, monotonicClock, systemRandom } from 'coapsule/node';
 import { collect, DatagramSocket, type ProbeAddress } from './datagram-socket.ts';
-import { messageBytes } from './message-bytes.ts';
+import { messageBytes, messageId } from './message-bytes.ts';
 import type { ProbePace } from './probe-pace.ts';
 import type { Answer, AskStep, DatagramStep, DatagramsSeen } from './probe-step.ts';
 
@@ -68,8 +68,7 @@ export class DatagramLink {
     this.#pace = pace;
     this.#random = random;
     this.#server = ipAddress(server.host, server.port);
-    const [high = 0, low = 0] = random(2);
-    this.#messageId = (high << 8) | low;
+    this.#messageId = messageId(random(2));
     if (takenOver !== undefined) {
       const layer = new DtlsLayer({
         role: 'client',
@@ -92,11 +91,11 @@ export class DatagramLink {
   /** A request, and what answers it. */
   async ask({ code, options, payload, token = this.#random(4) }: AskStep): Promise<Answer> {
     this.#messageId = (this.#messageId + 1) & 0xffff;
-    const messageId = this.#messageId;
+    const id = this.#messageId;
     const request = encodeMessage({
       type: 'CON',
       code,
-      messageId,
+      messageId: id,
       token,
       options: OptionSet.from(options),
       payload,
@@ -109,7 +108,7 @@ export class DatagramLink {
     const judge = (bytes: Uint8Array): boolean => {
       const message = decodeMessage(bytes);
       if (isDecodeFault(message)) return false;
-      const isOurs = message.messageId === messageId;
+      const isOurs = message.messageId === id;
       if (message.type === 'RST' && isOurs) answer = { kind: 'reset' };
       else if (message.type === 'ACK' && isOurs && message.code === Code.Empty) isAcknowledged = true;
       else if (message.type === 'ACK' && isOurs) answer = responseOf(message, false);
