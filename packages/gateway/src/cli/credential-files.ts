@@ -165,6 +165,15 @@ export function isFingerprint(text: string): boolean {
   return /^(?:sha-?256:)?[0-9a-f]{2}(?::?[0-9a-f]{2}){31}$/i.test(text);
 }
 
+/** A fingerprint as the store has it: `sha256:` and 64 digits in lower case. @param text One that `isFingerprint`. */
+export function storedFingerprint(text: string): string {
+  const digits = text
+    .replace(/^sha-?256:/i, '')
+    .replaceAll(':', '')
+    .toLowerCase();
+  return `sha256:${digits}`;
+}
+
 /** The file names of a map stand beside the map. */
 export function besideFile(file: string, name: string): string {
   return isAbsolute(name) || name === 'system' || isFingerprint(name) ? name : join(file, '..', name);

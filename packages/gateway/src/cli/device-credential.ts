@@ -15,7 +15,7 @@ import type { DeviceCredential } from '../store/device-table.ts';
 import { printable } from '../text/printable.ts';
 import { CommandFailure } from './command-failure.ts';
 import { certificatesOf, expectNoPartOfFingerprint, publicKeyFingerprint } from './credential-content.ts';
-import { isFingerprint } from './credential-files.ts';
+import { isFingerprint, storedFingerprint } from './credential-files.ts';
 import { ExitCode } from './exit-code.ts';
 import { markUsed, type OscoreEnd, readOscoreEnd } from './kept-oscore.ts';
 import { newOscorePair } from './keys-oscore.ts';
@@ -174,11 +174,7 @@ export function oscoreCredential(parameters: OscoreParameters): DeviceCredential
 }
 
 function keyFingerprint(rpk: string): string {
-  if (isFingerprint(rpk))
-    return `sha256:${rpk
-      .replace(/^sha-?256:/i, '')
-      .replaceAll(':', '')
-      .toLowerCase()}`;
+  if (isFingerprint(rpk)) return storedFingerprint(rpk);
   expectNoPartOfFingerprint('--rpk', rpk);
   return publicKeyFingerprint(
     { flag: '--rpk', path: rpk, bytes: readFileSync(rpk) },

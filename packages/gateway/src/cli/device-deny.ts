@@ -12,7 +12,7 @@ import { printable, printableJson } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { CommandFailure } from './command-failure.ts';
 import { expectNoPartOfFingerprint, publicKeyFingerprint } from './credential-content.ts';
-import { isFingerprint } from './credential-files.ts';
+import { isFingerprint, storedFingerprint } from './credential-files.ts';
 import { type FolderOption, withDevices } from './device-store.ts';
 import { ExitCode } from './exit-code.ts';
 
@@ -93,11 +93,7 @@ function meant(
   certificateOnly: boolean,
 ): { readonly fingerprint: string; readonly whose: readonly string[]; readonly text: string } {
   if (isFingerprint(what)) {
-    const digits = what
-      .replace(/^sha-?256:/i, '')
-      .replaceAll(':', '')
-      .toLowerCase();
-    return { fingerprint: `sha256:${digits}`, whose: [], text: 'what has this fingerprint' };
+    return { fingerprint: storedFingerprint(what), whose: [], text: 'what has this fingerprint' };
   }
   expectNoPartOfFingerprint('deny', what);
   const bytes = readFileSync(what);

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { describeCertificates, describePublicKey } from 'coapsule';
 import { defaultRules, parseRule, ruleText } from '../access/rule.ts';
 import { CommandFailure } from '../cli/command-failure.ts';
-import { isFingerprint } from '../cli/credential-files.ts';
+import { isFingerprint, storedFingerprint } from '../cli/credential-files.ts';
 import { oscoreCredential } from '../cli/device-credential.ts';
 import { expectUnused } from '../cli/device-store.ts';
 import { newOscorePair } from '../cli/keys-oscore.ts';
@@ -186,11 +186,10 @@ function made(id: string, asked: NewCredential): MadeCredential {
         return { credential: { kind: 'rpk', fingerprint: keyFingerprint(asked.publicKeyPem) }, secret: null };
       if (!isFingerprint(asked.fingerprint))
         throw new ApiFailure('invalid', 'a fingerprint is sha256: and 64 hexadecimal digits');
-      const digits = asked.fingerprint
-        .replace(/^sha-?256:/i, '')
-        .replaceAll(':', '')
-        .toLowerCase();
-      return { credential: { kind: 'rpk', fingerprint: `sha256:${digits}` }, secret: null };
+      return {
+        credential: { kind: 'rpk', fingerprint: storedFingerprint(asked.fingerprint) },
+        secret: null,
+      };
     }
     case 'x509':
       return { credential: certificateOf(id, asked.certificatePem), secret: null };
