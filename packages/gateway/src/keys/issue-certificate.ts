@@ -9,22 +9,19 @@
  */
 
 import 'reflect-metadata'; // before @peculiar/x509, which needs it at import
-import {
-  createPublicKey,
-  type KeyObject,
-  randomBytes,
-  type webcrypto,
-  type X509Certificate,
-} from 'node:crypto';
+import { createPublicKey, type KeyObject, type webcrypto, type X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 import { type KeyType, newPrivateKey, privateKeyPem } from './private-key.ts';
-
-/** Days a certificate holds. */
-export interface Validity {
-  readonly notBefore: Date;
-  readonly notAfter: Date;
-}
+import {
+  nameOf,
+  newSerialNumber,
+  pemText,
+  type SignedSubject,
+  signCertificate,
+  signingAlgorithm,
+  type Validity,
+} from './sign-certificate.ts';
 
 /** A certificate and its private key. */
 export interface Issued {
@@ -51,7 +48,7 @@ export async function issueAuthority(
     serialNumber: newSerialNumber(),
     name: nameOf(commonName),
     keys,
-    signingAlgorithm: signingAlgorithm(privateKey),
+    signingAlgorithm: signingAlgorithm(keys.privateKey),
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
@@ -114,50 +111,9 @@ export async function renewCertificate(
   return signed(issuer, { ...subject, further: names === null ? [] : [names], publicKey }, validity);
 }
 
-async function signed(
-  issuer: Issuer,
-  {
-    role,
-    commonName,
-    further,
-    publicKey,
-  }: CertifiedSubject & {
-    readonly further: readonly x509.Extension[];
-    readonly publicKey: webcrypto.CryptoKey;
-  },
-  validity: Validity,
-): Promise<string> {
+function signed(issuer: Issuer, subject: SignedSubject, validity: Validity): Promise<string> {
   const authority = new x509.X509Certificate(new Uint8Array(issuer.certificate.raw));
-  const certificate = await x509.X509CertificateGenerator.create({
-    ...validity,
-    serialNumber: newSerialNumber(),
-    subject: nameOf(commonName),
-    // The encoded form: names are compared byte by byte in many implementations.
-    issuer: authority.subjectName,
-    publicKey,
-    signingKey: cryptoKeys(issuer.privateKey).privateKey,
-    signingAlgorithm: signingAlgorithm(issuer.privateKey),
-    extensions: [
-      new x509.BasicConstraintsExtension(false),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([
-        role === 'server' ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth,
-      ]),
-      ...further,
-      await authorityKeyIdentifier(authority),
-    ],
-  });
-  return pemText(certificate);
-}
-
-/** RFC 5280 §4.2.1.1: the identifier in the issuer's certificate; one over its key when it has none. */
-async function authorityKeyIdentifier(
-  authority: x509.X509Certificate,
-): Promise<x509.AuthorityKeyIdentifierExtension> {
-  const keyId = authority.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId;
-  return keyId === undefined
-    ? await x509.AuthorityKeyIdentifierExtension.create(authority.publicKey)
-    : new x509.AuthorityKeyIdentifierExtension(keyId);
+  return signCertificate({ authority, key: cryptoKeys(issuer.privateKey).privateKey }, subject, validity);
 }
 
 function cryptoKeys(privateKey: KeyObject): {
@@ -177,27 +133,6 @@ function importAlgorithm(key: KeyObject): webcrypto.EcKeyImportParams | { readon
   return { name: 'ECDSA', namedCurve };
 }
 
-function signingAlgorithm(key: KeyObject): webcrypto.EcdsaParams | { readonly name: string } {
-  if (key.asymmetricKeyType === 'ed25519') return { name: 'Ed25519' };
-  const hash = key.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'SHA-384' : 'SHA-256';
-  return { name: 'ECDSA', hash };
-}
-
-/** RFC 5280 §4.1.2.2: positive, at most 20 octets; random, so that nobody can foresee what will be signed. */
-function newSerialNumber(): string {
-  const bytes = randomBytes(16);
-  bytes[0] = ((bytes[0] as number) & 0x7f) | 0x40;
-  return bytes.toString('hex');
-}
-
-function nameOf(commonName: string): x509.Name {
-  return new x509.Name([{ CN: [{ utf8String: commonName }] }]);
-}
-
 function generalName(name: string): { readonly type: 'dns' | 'ip'; readonly value: string } {
   return { type: isIP(name) === 0 ? 'dns' : 'ip', value: name };
-}
-
-function pemText(certificate: x509.X509Certificate): string {
-  return `${certificate.toString('pem').trim()}\n`;
 }
