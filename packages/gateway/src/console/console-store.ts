@@ -6,6 +6,7 @@
 import { ConsoleTable } from '../store/console-table.ts';
 import { type OpenDatabase, openDatabase } from '../store/database.ts';
 import { DeviceTable } from '../store/device-table.ts';
+import { ExplorerTable } from '../store/explorer-table.ts';
 import { LastHeard } from '../store/last-heard.ts';
 import type { MasterKeySource } from '../vault/master-key.ts';
 
@@ -15,6 +16,7 @@ export interface ConsoleStore {
   readonly devices: DeviceTable;
   readonly users: ConsoleTable;
   readonly lastHeard: LastHeard;
+  readonly explorer: ExplorerTable;
 }
 
 /** @throws StoreFault when it cannot be opened. */
@@ -26,5 +28,6 @@ export function openConsoleStore(folder: string, masterKey: MasterKeySource | un
     devices: new DeviceTable(opened),
     users: new ConsoleTable(database),
     lastHeard: new LastHeard(database),
+    explorer: new ExplorerTable(opened),
   };
 }

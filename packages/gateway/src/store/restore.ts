@@ -4,7 +4,8 @@
  * - DTLS associations are not in a backup: devices make new handshakes.
  * - OSCORE Sender Sequence Numbers go on far above all that can have been used since: by 2^32, and by 1000 for each second since the
  *   backup was made. A gateway that sends less than that to one device, on average since then, repeats no nonce (RFC 8613 §7.2.1),
- *   also when one backup is restored several times. Of 2^40 numbers a context has room for 200 restores and more.
+ *   also when one backup is restored several times. Of 2^40 numbers a context has room for 200 restores and more. So do those of the
+ *   contexts that the explorer of the console has used.
  * - Which requests came over OSCORE since then is not known, so none is fresh by its number: each device is asked to prove with an Echo
  *   that its first request was made now (Appendix B.1.2), and a recorded one is not carried out.
  */
@@ -162,6 +163,11 @@ function goAhead(
     const { changes } = database
       .prepare('UPDATE oscore_context SET sender_edge = min(sender_edge + ?, ?), recipient_edge = ?')
       .run(jump, sequenceEnd, sequenceEnd);
+    // A client's end: what its servers have sent is of no use to who replays it.
+    if (hasTable(database, 'explorer_context'))
+      database
+        .prepare('UPDATE explorer_context SET sender_edge = min(sender_edge + ?, ?)')
+        .run(jump, sequenceEnd);
     database.exec('COMMIT');
     const exhausted = database
       .prepare('SELECT device_id AS id FROM oscore_context WHERE sender_edge >= ? ORDER BY 1')

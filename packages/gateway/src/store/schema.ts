@@ -338,6 +338,20 @@ const migrations: readonly string[] = [
      id INTEGER PRIMARY KEY CHECK (id = 1),
      base TEXT NOT NULL
    ) STRICT;`,
+  // 21: credentials that the explorer of the console has by name, and the numbers of the OSCORE contexts it has used
+  `CREATE TABLE explorer_credential (
+     name TEXT PRIMARY KEY,
+     content BLOB NOT NULL,
+     facts TEXT NOT NULL,
+     target TEXT NOT NULL,
+     for_operators INTEGER NOT NULL,
+     added_at_ms INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE explorer_context (
+     digest BLOB PRIMARY KEY,
+     sender_edge INTEGER NOT NULL,
+     recipient_edge INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** The version that this program reads and writes. */

@@ -14,7 +14,8 @@ export type SealedColumn =
   | 'oscore_context.master_secret'
   | 'oscore_context.master_salt'
   | 'association.state'
-  | 'previous_credential.psk';
+  | 'previous_credential.psk'
+  | 'explorer_credential.content';
 
 /** The primary key of their rows. */
 const primaryKeys: Readonly<Record<SealedColumn, string>> = {
@@ -23,6 +24,7 @@ const primaryKeys: Readonly<Record<SealedColumn, string>> = {
   'oscore_context.master_salt': 'device_id',
   'association.state': 'name',
   'previous_credential.psk': 'device_id',
+  'explorer_credential.content': 'name',
 };
 
 /** The place of a secret. */
@@ -42,12 +44,17 @@ export function openSecret(box: SecretBox, place: SecretPlace, sealed: Uint8Arra
     throw new StoreFault(
       'damaged',
       `the secret in ${table}.${column} of ${row} does not open: somebody changed it, or moved it there from another row`,
-      table === 'association'
-        ? 'nothing: its device makes a new handshake'
-        : 'give this device a new credential with "coapsule device rotate", or restore a backup',
+      nextSteps[table] ??
+        'give this device a new credential with "coapsule device rotate", or restore a backup',
     );
   }
 }
+
+/** For what does not open and is of no device. */
+const nextSteps: Readonly<Record<string, string>> = {
+  association: 'nothing: its device makes a new handshake',
+  explorer_credential: 'remove it in the explorer of the console, and add it again',
+};
 
 /** Seals a secret; empty stays empty. */
 export function sealSecret(box: SecretBox, place: SecretPlace, secret: Uint8Array): Uint8Array {
