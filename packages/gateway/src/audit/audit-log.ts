@@ -36,6 +36,8 @@ export interface AuditedChange {
     | 'console-user-removed'
     | 'console-password-changed'
     | 'console-link-made'
+    | 'explorer-credential-added'
+    | 'explorer-credential-removed'
     | 'traffic-exported'
     | 'simulation-started'
     | 'simulation-stopped';

@@ -80,7 +80,7 @@ const deviceWithSecret: z.ZodType<api.DeviceWithSecret> = o({
   device,
   secret: nullable(
     z.union([
-      o({ kind: z.literal('psk'), identity: text, keyHex: hex, keyText: text }),
+      o({ kind: z.literal('psk'), identity: text, keyHex: hex, keyText: nullable(text) }),
       o({
         kind: z.literal('oscore'),
         ...{ masterSecretHex: hex, masterSaltHex: hex, senderIdHex: hex, recipientIdHex: hex },
@@ -90,7 +90,11 @@ const deviceWithSecret: z.ZodType<api.DeviceWithSecret> = o({
   ),
   snippets: o({
     ...{ gatewayUri: text, host: text, port: count, path: nullable(text), missing: nullable(text) },
-    commands: list(o({ tool: z.enum(['coapsule', 'coap-client']), command: text })),
+    fileBase: text,
+    commands: list(
+      o({ tool: z.enum(['coapsule', 'coap-client', 'aiocoap-client']), command: text, note: nullable(text) }),
+    ),
+    trust: o({ fingerprint: nullable(text), publicKeyPem: nullable(text), authorityPem: nullable(text) }),
   }),
 });
 
@@ -193,7 +197,13 @@ const handshakes: z.ZodType<api.HandshakesView> = o({
   ),
 });
 
+const namedCredential: z.ZodType<api.NamedCredentialView> = o({
+  ...{ name: text, proof: nullable(z.enum(['psk', 'rpk', 'x509'])), oscore: flag, about: text },
+  ...{ target: nullable(text), forOperators: flag, addedAtMs: amount },
+});
+
 const credentials: z.ZodType<api.CredentialNames> = o({
+  named: list(namedCredential),
   credentials: list(o({ id: text, kind: z.enum(['psk', 'proxy']) })),
 });
 
@@ -334,6 +344,8 @@ export const answerSchemas: { readonly [Route in keyof api.ApiRoutes]: AnswerOf<
   'GET /api/traffic/handshakes': json(handshakes),
   'POST /api/traffic/export': bytes('application/x-pcapng'),
   'GET /api/explorer/credentials': json(credentials),
+  'POST /api/explorer/credentials': json(namedCredential, 201),
+  'DELETE /api/explorer/credentials/{name}': { kind: 'empty' },
   'POST /api/explorer/request': json(result),
   'POST /api/explorer/observe': events(explorer),
   'POST /api/explorer/discover': json(discovered),

@@ -34,6 +34,8 @@
  * | GET    /api/traffic/handshakes | operate | – | `HandshakesView` |
  * | POST   /api/traffic/export | operate, with secrets admin | `TrafficExport` | `application/x-pcapng` |
  * | GET    /api/explorer/credentials | operate | – | `CredentialNames` |
+ * | POST   /api/explorer/credentials | admin | `NewNamedCredential` | 201 `NamedCredentialView` |
+ * | DELETE /api/explorer/credentials/:name | admin | – | 204 |
  * | POST   /api/explorer/request | operate | `ExplorerRequest` | `ExplorerResult` |
  * | POST   /api/explorer/observe | operate | `ExplorerRequest` | event stream of `ExplorerEvents` |
  * | POST   /api/explorer/discover | operate | `ExplorerTarget` | `DiscoverResult` |
@@ -263,8 +265,8 @@ export interface NewDevice {
 }
 
 export type NewCredential =
-  /** A key with 128 random bits is made. */
-  | { readonly kind: 'psk' }
+  /** A key of 16 random bytes is made, which every stack takes (tinydtls takes no longer one); or one of 22 letters, to be typed in. */
+  | { readonly kind: 'psk'; readonly asText?: boolean }
   /** The key that the device has, 1 … 64 bytes. */
   | { readonly kind: 'psk'; readonly keyHex: string }
   /** A context is made. */
@@ -295,12 +297,12 @@ export interface DeviceWithSecret {
 }
 
 export type GeneratedSecret =
-  /** `keyText` is the same key as text, for programs that take no hexadecimal digits: letters, digits, - and _. */
+  /** `keyText` is the same key as text: letters, digits, - and _; null for one that is bytes. */
   | {
       readonly kind: 'psk';
       readonly identity: string;
       readonly keyHex: string;
-      readonly keyText: string;
+      readonly keyText: string | null;
     }
   | {
       readonly kind: 'oscore';
@@ -323,13 +325,30 @@ export interface SnippetFacts {
   readonly port: number;
   /** A path that it may write, such as `/sensors/7`; null where no rule lets it. */
   readonly path: string | null;
+  /** What the names of its files begin with: `BASE.key`, `BASE.pem`, `BASE.oscore`. */
+  readonly fileBase: string;
   /**
    * A command that works as it stands in a shell, with the key in it; or for a device with its own certificate or raw public key
-   * with the names of its files, `ID.key` and `ID.pem`.
+   * with the names of its files. `note`: what it leaves out or needs.
    */
-  readonly commands: readonly { readonly tool: 'coapsule' | 'coap-client'; readonly command: string }[];
+  readonly commands: readonly {
+    readonly tool: 'coapsule' | 'coap-client' | 'aiocoap-client';
+    readonly command: string;
+    readonly note: string | null;
+  }[];
+  /** By what the device knows this gateway, where no pre-shared key proves it. */
+  readonly trust: GatewayTrust;
   /** Why the device cannot connect yet, and what to do; null where it can. */
   readonly missing: string | null;
+}
+
+/** Nothing of it is secret. */
+export interface GatewayTrust {
+  /** Of its public key: `sha256:` and 64 hexadecimal digits; null where it has none. */
+  readonly fingerprint: string | null;
+  readonly publicKeyPem: string | null;
+  /** The certificate of the authority that its own certificate comes from; null where it has none, or where nobody has told it. */
+  readonly authorityPem: string | null;
 }
 
 // ---- directory, observations, bridge, proxies
@@ -561,27 +580,53 @@ export interface ExplorerTarget {
   /** Any scheme: coap, coaps, coap+tcp, coaps+tcp, coap+ws, coaps+ws, coap+serial, coaps+serial. */
   readonly uri: string;
   readonly credential?: ExplorerCredential;
+  /** Protects each request end to end (RFC 8613), over any scheme and besides a credential. Not kept, but for its numbers. */
+  readonly oscore?: ExplorerOscore;
   /** 1 … 120; 30 without it. */
   readonly timeoutSeconds?: number;
 }
 
 export type ExplorerCredential =
   | { readonly kind: 'none' }
+  /** One that has a name; it may bring an OSCORE context. */
+  | { readonly kind: 'named'; readonly name: string }
   /** As a device of the store; admin only, since it speaks for the device. */
   | { readonly kind: 'device'; readonly id: string }
   /** As the gateway, with what `--proxy-credentials` has for a pattern of `--proxy`; admin only. */
   | { readonly kind: 'proxy'; readonly pattern: string }
-  /** Not kept. */
+  | TypedCredential;
+
+/** Not kept, unless it is given a name. */
+export type TypedCredential =
   | { readonly kind: 'psk'; readonly identity: string; readonly keyHex: string }
-  /** RFC 7250. `serverKey` is the server's public key, in PEM or as its fingerprint. Not kept. */
+  /** RFC 7250. `serverKey` is the server's public key, in PEM or as its fingerprint. */
   | { readonly kind: 'rpk'; readonly privateKeyPem: string; readonly serverKey: string }
-  /** `authorityPem` may be `system`; without a certificate only the server proves who it is. Not kept. */
+  /** `authorityPem` may be `system`; without a certificate only the server proves who it is. */
   | {
       readonly kind: 'x509';
       readonly certificatePem?: string;
       readonly privateKeyPem?: string;
       readonly authorityPem: string;
     };
+
+/** The client's end of a Security Context. */
+export interface ExplorerOscore {
+  /** The text of a file that `coapsule keys oscore` makes, in libcoap's form. */
+  readonly contextText: string;
+  /** The first Sender Sequence Number that nobody has used: 0 for a context that was never used. What this gateway uses, it keeps. */
+  readonly firstNumber: number;
+}
+
+/** A credential that is kept, sealed, and used by its name; its keys leave the gateway no more. */
+export interface NewNamedCredential {
+  readonly name: string;
+  readonly proof?: TypedCredential;
+  readonly oscore?: ExplorerOscore;
+  /** A pattern of URIs, as in `--credentials`; it is used nowhere else. Everywhere without it. */
+  readonly target?: string;
+  /** Whether the role operate may use it, too. */
+  readonly forOperators?: boolean;
+}
 
 export interface ExplorerRequest extends ExplorerTarget {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'FETCH' | 'PATCH' | 'iPATCH';
@@ -626,7 +671,22 @@ export interface ExplorerOption {
 }
 
 export interface CredentialNames {
+  readonly named: readonly NamedCredentialView[];
+  /** Devices and the gateway itself, for admins. */
   readonly credentials: readonly { readonly id: string; readonly kind: 'psk' | 'proxy' }[];
+}
+
+export interface NamedCredentialView {
+  readonly name: string;
+  /** Null where there is an OSCORE context alone. */
+  readonly proof: 'psk' | 'rpk' | 'x509' | null;
+  readonly oscore: boolean;
+  /** What of it is public: identity, fingerprint, subject, IDs. */
+  readonly about: string;
+  /** Null: it may be used everywhere. */
+  readonly target: string | null;
+  readonly forOperators: boolean;
+  readonly addedAtMs: number;
 }
 
 export interface ExplorerResult {
@@ -872,6 +932,8 @@ export interface ApiRoutes {
   readonly 'GET /api/traffic/handshakes': Route<undefined, HandshakesView>;
   readonly 'POST /api/traffic/export': BytesRoute<TrafficExport>;
   readonly 'GET /api/explorer/credentials': Route<undefined, CredentialNames>;
+  readonly 'POST /api/explorer/credentials': Route<NewNamedCredential, NamedCredentialView>;
+  readonly 'DELETE /api/explorer/credentials/{name}': Route<undefined, undefined>;
   readonly 'POST /api/explorer/request': Route<ExplorerRequest, ExplorerResult>;
   readonly 'POST /api/explorer/observe': StreamRoute<ExplorerRequest, ExplorerEvents>;
   readonly 'POST /api/explorer/discover': Route<ExplorerTarget, DiscoverResult>;

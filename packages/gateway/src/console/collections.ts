@@ -16,8 +16,9 @@ import type { CollectionEvents, CollectionRun, ExplorerCredential } from './api-
 import type { Handlers } from './console-api.ts';
 import type { ConsoleAudit } from './console-audit.ts';
 import type { EventSource, EventStreams } from './event-stream.ts';
-import { explorerPlan, peerProblem } from './explorer.ts';
+import { explorerPlan } from './explorer.ts';
 import { bytesOf, hexOf } from './hex.ts';
+import { peerProblem } from './peer-problem.ts';
 import type { SessionUser } from './sessions.ts';
 import type { UserPlaces } from './user-places.ts';
 
@@ -186,8 +187,7 @@ class ConsoleSender implements CollectionSender {
       throw new ApiFailure('invalid', 'a payload of a file is not for the console');
     const timeoutSeconds = Math.min(timeout ?? 30, most.requestSeconds);
     const plan = explorerPlan({ uri: text, credential: this.#credential, timeoutSeconds }, this.#user, {
-      devices: this.#devices,
-      proxyTargets: [],
+      ...{ devices: this.#devices, proxyTargets: [], named: { find: () => undefined } },
     });
     this.#note(what, plan.uri.text);
     // With one for all its requests there is one handshake.

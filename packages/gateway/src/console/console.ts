@@ -27,6 +27,8 @@ import { directoryHandlers } from './directory-views.ts';
 import { EventStreams } from './event-stream.ts';
 import type { NamedCredentials } from './explorer-credentials.ts';
 import { explorerHandlers } from './explorer-handlers.ts';
+import { ExplorerContexts } from './explorer-oscore.ts';
+import type { GatewayProof } from './gateway-proof.ts';
 import { type GatewayViewsParts, gatewayHandlers } from './gateway-views.ts';
 import { LiveValues } from './live-values.ts';
 import { isCurrent, loginHandlers, sessionHandlers } from './login.ts';
@@ -37,7 +39,7 @@ import { PeerIndex } from './peer-index.ts';
 import { referenceHandlers } from './reference-views.ts';
 import { ConsoleSessions } from './sessions.ts';
 import { Simulations } from './simulations.ts';
-import type { GatewayProof, SnippetEndpoints } from './snippets.ts';
+import type { SnippetEndpoints } from './snippets.ts';
 import { handshakeHandlers, trafficHandlers } from './traffic-handlers.ts';
 import { TrafficReader } from './traffic-reader.ts';
 import { UserPlaces } from './user-places.ts';
@@ -186,7 +188,8 @@ export class Console {
       ...handshakeHandlers(parts.handshakes),
       ...explorerHandlers({
         ...{ devices: this.#store.devices, places, audit, streams: this.#streams, clock },
-        proxyTargets: parts.proxyTargets,
+        ...{ proxyTargets: parts.proxyTargets, named: this.#store.explorer },
+        contexts: new ExplorerContexts(this.#store.explorer, onError),
       }),
       'GET /api/live': ({ context, session, query: { path } }) =>
         this.#streams.answer(context, session, () => live.open(path)),

@@ -20,8 +20,9 @@ import type { Handlers } from './console-api.ts';
 import type { ConsoleAudit } from './console-audit.ts';
 import type { ConsoleStore } from './console-store.ts';
 import type { DeviceViews } from './device-views.ts';
+import type { GatewayProof } from './gateway-proof.ts';
 import { bytesOf, hexOf } from './hex.ts';
-import { type GatewayProof, type SnippetEndpoints, snippetFacts } from './snippets.ts';
+import { type SnippetEndpoints, snippetFacts } from './snippets.ts';
 
 /** What they work with. */
 export interface DeviceChangesParts {
@@ -158,8 +159,8 @@ function made(id: string, asked: NewCredential): MadeCredential {
   switch (asked.kind) {
     case 'psk': {
       if ('keyHex' in asked) return { credential: { kind: 'psk', key: bytesOf(asked.keyHex) }, secret: null };
-      const keyText = newKeyText();
-      const key = new TextEncoder().encode(keyText);
+      const keyText = asked.asText === true ? newKeyText() : null;
+      const key = keyText === null ? newKeyBytes() : new TextEncoder().encode(keyText);
       return {
         credential: { kind: 'psk', key },
         secret: { kind: 'psk', identity: id, keyHex: hexOf(key), keyText },
@@ -196,7 +197,16 @@ function made(id: string, asked: NewCredential): MadeCredential {
   }
 }
 
-/** As text, so that it can be typed and every program takes it; 128 random bits. */
+/** As long as tinydtls takes it (DTLS_PSK_MAX_KEY_LEN), with 128 random bits but for what follows. */
+function newKeyBytes(): Uint8Array {
+  for (;;) {
+    const key = new Uint8Array(randomBytes(16));
+    // A command has it as an argument: that ends at a zero, loses line feeds at its end, and may be taken for an option or digits.
+    if (!key.includes(0) && !key.includes(0x0a) && key[0] !== 0x2d && key[0] !== 0x30) return key;
+  }
+}
+
+/** As text, so that it can be typed; 128 random bits. */
 function newKeyText(): string {
   for (;;) {
     const text = randomBytes(16).toString('base64url');

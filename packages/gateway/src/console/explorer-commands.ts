@@ -1,7 +1,7 @@
 /**
  * A request of the explorer as commands and as a program (copy-as/): for a terminal, a script, a report of a fault. Keys are left out.
  */
-import { contentFormatName, contentFormatOf } from 'coapsule';
+import { type ClientOptions, contentFormatName, contentFormatOf } from 'coapsule';
 import { encodeUint } from 'coapsule/message';
 import { type CopyForm, copyForms } from '../copy-as/copy-as.ts';
 import type { SeenRequest } from '../copy-as/seen-request.ts';
@@ -12,13 +12,14 @@ import { bytesOf } from './hex.ts';
 /** In the order in which they are shown. @param options With their numbers, as `explorerOptions` has them. */
 export function requestCommands(
   request: ExplorerRequest,
+  { clientOptions, oscore }: { readonly clientOptions: ClientOptions; readonly oscore: unknown },
   options: readonly { readonly number: number; readonly value: Uint8Array | string | number }[],
   observes: boolean,
 ): ExplorerResult['commands'] {
   const { uri, method, type, payloadHex = '' } = request;
   const contentFormat = formatNumber(request.contentFormat);
   const accept = formatNumber(request.accept);
-  const credentials = credentialReference(request.credential);
+  const credentials = credentialReference(request.credential, clientOptions);
   const seen: SeenRequest = {
     ...{ uri, observes, method: method === 'iPATCH' ? 'IPATCH' : method },
     confirmable: type !== 'NON',
@@ -27,6 +28,7 @@ export function requestCommands(
     options: options.map(({ number, value }) => ({ number, value: valueBytes(value) })),
     payload: bytesOf(payloadHex),
     ...(credentials !== undefined && { credentials }),
+    ...(oscore !== undefined && { oscore: true }),
     notes: notesOf(request),
   };
   return (Object.keys(copyForms) as CopyForm[]).map((tool) => {

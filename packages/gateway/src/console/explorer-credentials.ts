@@ -1,14 +1,17 @@
 /**
- * As whom the explorer asks: nobody, a device of the store, the gateway itself as a proxy, or what a user has typed in for this one
- * request, which is kept nowhere.
+ * As whom the explorer asks: nobody, a credential that has a name, a device of the store, the gateway itself as a proxy, or what a user
+ * has typed in for this one request, which is kept nowhere.
  */
 import type { ClientOptions } from 'coapsule';
 import type { CredentialReference } from '../copy-as/seen-request.ts';
 import type { GatewayProxyOptions } from '../gateway/gateway-proxy.ts';
 import type { DeviceTable } from '../store/device-table.ts';
+import type { ExplorerTable } from '../store/explorer-table.ts';
 import { ApiFailure } from './api-failure.ts';
 import type { CredentialNames, ExplorerCredential } from './api-types.ts';
-import { bytesOf } from './hex.ts';
+import { factsOfNamed, namedCredential } from './explorer-named.ts';
+import { type ExplorerContext, explorerContext } from './explorer-oscore.ts';
+import { type ClientProof, type CredentialUse, typedProof } from './explorer-proof.ts';
 import type { SessionUser } from './sessions.ts';
 
 /** Where credentials are that have a name. */
@@ -16,27 +19,30 @@ export interface NamedCredentials {
   readonly devices: Pick<DeviceTable, 'find' | 'search'>;
   /** What the gateway proves itself with where it is a proxy (`--proxy-credentials`). */
   readonly proxyTargets: GatewayProxyOptions['targets'];
+  readonly named: Pick<ExplorerTable, 'find' | 'all' | 'add' | 'remove'>;
 }
 
 /** What a credential is looked up in. */
 export type SearchedCredentials = Pick<NamedCredentials, 'proxyTargets'> & {
   readonly devices: Pick<DeviceTable, 'find'>;
+  readonly named: Pick<ExplorerTable, 'find'>;
 };
 
-/** The part of a client's options that proves who asks, and says whom it trusts. */
-export type ExplorerProof = Pick<
-  ClientOptions,
-  'psk' | 'certificate' | 'rawPublicKey' | 'trustAnchors' | 'peerPublicKeys'
->;
+/** What a request is protected with. */
+export interface ExplorerProof {
+  readonly proof: ClientProof | undefined;
+  readonly oscore: ExplorerContext | undefined;
+}
 
 const mostNames = 1000;
 
 /** Those that this user may use. */
 export function credentialNames(
-  { devices, proxyTargets }: NamedCredentials,
+  { devices, proxyTargets, named }: NamedCredentials,
   { role }: SessionUser,
 ): CredentialNames {
-  if (role !== 'admin') return { credentials: [] };
+  const known = named.all().filter(({ forOperators }) => forOperators || role === 'admin');
+  if (role !== 'admin') return { credentials: [], named: known.map(factsOfNamed) };
   return {
     credentials: [
       ...proxyTargets.flatMap(({ uri, client }) =>
@@ -47,41 +53,31 @@ export function credentialNames(
         .devices.filter(({ device }) => device.credential.kind === 'psk')
         .map(({ device: { id } }) => ({ id, kind: 'psk' as const })),
     ],
+    named: known.map(factsOfNamed),
   };
 }
 
 /**
  * What a client is given.
  *
- * @throws ApiFailure for what is not there, and for what this user may not use.
+ * @throws ApiFailure for what is not there, and for what this user may not use, or not there.
  */
 export function explorerProof(
   credential: ExplorerCredential | undefined,
-  user: SessionUser,
-  { devices, proxyTargets }: SearchedCredentials,
-): ExplorerProof | undefined {
+  use: CredentialUse,
+  { devices, proxyTargets, named }: SearchedCredentials,
+): ExplorerProof {
+  const { user } = use;
   switch (credential?.kind) {
     case 'psk':
-      return { psk: { identity: credential.identity, key: bytesOf(credential.keyHex) } };
     case 'rpk':
+    case 'x509':
+      return { proof: typedProof(credential), oscore: undefined };
+    case 'named': {
+      const { proof, oscore } = namedCredential(named, credential.name, use);
       return {
-        rawPublicKey: { privateKey: credential.privateKeyPem },
-        peerPublicKeys: credential.serverKey.trim(),
-      };
-    case 'x509': {
-      const { certificatePem, privateKeyPem, authorityPem } = credential;
-      if ((certificatePem === undefined) !== (privateKeyPem === undefined))
-        throw new ApiFailure(
-          'invalid',
-          'a certificate and its private key go together',
-          'give both, or none',
-        );
-      return {
-        trustAnchors: authorityPem.trim() === 'system' ? 'system' : authorityPem,
-        ...(certificatePem !== undefined &&
-          privateKeyPem !== undefined && {
-            certificate: { chain: certificatePem, privateKey: privateKeyPem },
-          }),
+        proof: proof && typedProof(proof),
+        oscore: oscore && explorerContext(oscore),
       };
     }
     case 'proxy': {
@@ -92,11 +88,14 @@ export function explorerProof(
         throw new ApiFailure('not-found', 'the gateway has no credential for this pattern');
       const { psk, certificate, rawPublicKey, trustAnchors, peerPublicKeys } = found;
       return {
-        ...(psk !== undefined && { psk }),
-        ...(certificate !== undefined && { certificate }),
-        ...(rawPublicKey !== undefined && { rawPublicKey }),
-        ...(trustAnchors !== undefined && { trustAnchors }),
-        ...(peerPublicKeys !== undefined && { peerPublicKeys }),
+        proof: {
+          ...(psk !== undefined && { psk }),
+          ...(certificate !== undefined && { certificate }),
+          ...(rawPublicKey !== undefined && { rawPublicKey }),
+          ...(trustAnchors !== undefined && { trustAnchors }),
+          ...(peerPublicKeys !== undefined && { peerPublicKeys }),
+        },
+        oscore: undefined,
       };
     }
     case 'device': {
@@ -113,28 +112,25 @@ export function explorerProof(
             ? 'its private key is with the device alone: type one in'
             : undefined,
         );
-      return { psk: { identity: credential.id, key: stored.key } };
+      return { proof: { psk: { identity: credential.id, key: stored.key } }, oscore: undefined };
     }
     default:
-      return undefined;
+      return { proof: undefined, oscore: undefined };
   }
 }
 
-/** The credential of a command that does the same. */
+/** The credential of a command that does the same; what is protected end to end is `ExplorerPlan.oscore`. */
 export function credentialReference(
   credential: ExplorerCredential | undefined,
+  { psk, rawPublicKey, certificate, trustAnchors }: ClientOptions,
 ): CredentialReference | undefined {
-  switch (credential?.kind) {
-    case 'psk':
-      return { kind: 'psk', identity: credential.identity };
-    case 'device':
-      return { kind: 'psk', identity: credential.id };
-    case 'rpk':
-      return { kind: 'raw-public-key' };
-    case 'x509':
-    case 'proxy':
-      return { kind: 'certificate' };
-    default:
-      return undefined;
-  }
+  if (typeof psk === 'object')
+    return {
+      kind: 'psk',
+      identity: typeof psk.identity === 'string' ? psk.identity : new TextDecoder().decode(psk.identity),
+    };
+  if (rawPublicKey !== undefined) return { kind: 'raw-public-key' };
+  if (certificate !== undefined) return { kind: 'certificate' };
+  if (trustAnchors !== undefined) return { kind: 'authority' };
+  return credential?.kind === 'proxy' ? { kind: 'certificate' } : undefined;
 }

@@ -21,11 +21,12 @@ export class ExchangeLadder {
   readonly #startedAt: number;
   readonly #handshakes: HandshakeRows;
 
-  /** @param now Milliseconds that never go back. */
-  constructor(now: () => number) {
+  /** @param now Milliseconds that never go back. @param notes What is to be known before anything passes. */
+  constructor(now: () => number, notes: readonly string[] = []) {
     this.#now = now;
     this.#startedAt = now();
     this.#handshakes = new HandshakeRows((line) => this.#add('handshake', line), queueMicrotask, now);
+    for (const text of notes) this.#add('note', text);
   }
 
   /** Since the exchange was begun. */

@@ -1,32 +1,37 @@
 /**
- * The explorer's routes: one request, an observation as a stream, discovery, a ping. Each request is in the audit log with its URI and the
- * user's name; payloads and keys are not.
+ * The explorer's routes: one request, an observation as a stream, discovery, a ping, and the credentials that have a name. Each request
+ * is in the audit log with its URI and the user's name; payloads and keys are not.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Client } from 'coapsule';
 import type { WallClock } from '../server/wall-clock.ts';
+import { ApiFailure } from './api-failure.ts';
 import type { ExplorerRequest, ExplorerResult, ExplorerTarget } from './api-types.ts';
 import type { Asked, Handlers } from './console-api.ts';
 import type { ConsoleAudit } from './console-audit.ts';
 import { linkView } from './directory-views.ts';
 import type { EventStreams } from './event-stream.ts';
 import {
-  type ExplorerPlan,
+  type BegunRequest,
   explorerClient,
   explorerOptions,
   explorerPlan,
   explorerResponse,
   methodOfRequest,
-  peerProblem,
 } from './explorer.ts';
 import { requestCommands } from './explorer-commands.ts';
 import { credentialNames, type NamedCredentials } from './explorer-credentials.ts';
 import { ExchangeLadder } from './explorer-exchange.ts';
+import { addNamedCredential } from './explorer-named.ts';
 import { Observed } from './explorer-observation.ts';
+import type { ExplorerContexts } from './explorer-oscore.ts';
+import { peerProblem } from './peer-problem.ts';
 import { mostPayloadBytes } from './request-schemas.ts';
 import type { UserPlaces } from './user-places.ts';
 
 /** What they work with. */
 export interface ExplorerParts extends NamedCredentials {
+  readonly contexts: Pick<ExplorerContexts, 'take'>;
   readonly places: UserPlaces;
   readonly audit: ConsoleAudit;
   readonly streams: EventStreams;
@@ -41,56 +46,53 @@ export function explorerHandlers(
 ): Pick<
   Handlers,
   | 'GET /api/explorer/credentials'
+  | 'POST /api/explorer/credentials'
+  | 'DELETE /api/explorer/credentials/{name}'
   | 'POST /api/explorer/request'
   | 'POST /api/explorer/observe'
   | 'POST /api/explorer/discover'
   | 'POST /api/explorer/ping'
 > {
-  const { audit, places } = parts;
-  const begin = (
-    { body, user }: Asked<ExplorerTarget & Pick<ExplorerRequest, 'proxy'>>,
-    what: string,
-  ): { plan: ExplorerPlan; end: () => void } => {
-    const plan = explorerPlan(body, user, parts);
-    const end = places.take(user);
-    const { credential, proxy } = body;
-    audit.used('request-sent', user.name, {
-      ...{ request: what, uri: plan.uri.text },
-      ...(proxy !== undefined && { proxy: plan.hop.text }),
-      ...(credential?.kind === 'device' && { as: credential.id }),
-      ...(credential?.kind === 'proxy' && { as: credential.pattern }),
-    });
-    return { plan, end };
-  };
+  const { audit, clock, named } = parts;
   return {
     'GET /api/explorer/credentials': ({ user }) => credentialNames(parts, user),
-    'POST /api/explorer/request': async (asked) => {
-      const { plan, end } = begin(asked, asked.body.method);
-      try {
-        return await requested(asked.body, plan, asked.context.req.raw.signal);
-      } finally {
-        end();
-      }
+    'POST /api/explorer/credentials': async ({ body, user }) => {
+      const added = await addNamedCredential(named, body, clock());
+      const { name, proof, oscore, target, forOperators } = added;
+      audit.add('explorer-credential-added', user.name, {
+        credential: name,
+        proof,
+        oscore,
+        target,
+        forOperators,
+      });
+      return added;
     },
-    'POST /api/explorer/observe': (asked) => {
+    'DELETE /api/explorer/credentials/{name}': ({ parameters: { name = '' }, user }) => {
+      if (!named.remove(name))
+        throw new ApiFailure('not-found', `there is no credential of the name ${name}`);
+      audit.add('explorer-credential-removed', user.name, { credential: name });
+    },
+    'POST /api/explorer/request': async (asked) => {
+      const begun = await begin(parts, asked, asked.body.method);
+      return requested(asked.body, begun, asked.context.req.raw.signal);
+    },
+    'POST /api/explorer/observe': async (asked) => {
       const { body, context, session } = asked;
-      const { plan, end } = begin(asked, 'observe');
+      const begun = await begin(parts, asked, 'observe');
       try {
-        const options = explorerOptions(body, plan);
-        return parts.streams.answer(
-          context,
-          session,
-          () => new Observed(body, plan, options, parts.clock, end),
-        );
+        const options = explorerOptions(body, begun.plan);
+        return parts.streams.answer(context, session, () => new Observed(body, begun, options, parts.clock));
       } catch (error) {
-        end();
+        begun.end();
         throw error;
       }
     },
     'POST /api/explorer/discover': async (asked) => {
-      const { plan, end } = begin(asked, 'discover');
-      const ladder = new ExchangeLadder(now);
-      const client = explorerClient(plan, {}, ladder.trace);
+      const begun = await begin(parts, asked, 'discover');
+      const { plan } = begun;
+      const ladder = new ExchangeLadder(now, plan.notes);
+      const client = explorerClient(begun, {}, ladder.trace);
       try {
         const links = await client.discover(plan.uri.text, {
           timeoutMs: plan.timeoutMs,
@@ -100,14 +102,14 @@ export function explorerHandlers(
       } catch (error) {
         return { links: [], problem: peerProblem(error), elapsedMs: ladder.elapsedMs };
       } finally {
-        end();
-        void client.close();
+        begun.end(client);
       }
     },
     'POST /api/explorer/ping': async (asked) => {
-      const { plan, end } = begin(asked, 'ping');
-      const ladder = new ExchangeLadder(now);
-      const client = explorerClient(plan, {}, ladder.trace);
+      const begun = await begin(parts, asked, 'ping');
+      const { plan } = begun;
+      const ladder = new ExchangeLadder(now, plan.notes);
+      const client = explorerClient(begun, {}, ladder.trace);
       try {
         const { roundTripMs } = await client.ping(plan.uri.text, {
           timeoutMs: plan.timeoutMs,
@@ -117,46 +119,87 @@ export function explorerHandlers(
       } catch (error) {
         return { roundTripMs: null, problem: peerProblem(error), ladder: ladder.steps };
       } finally {
-        end();
-        void client.close();
+        begun.end(client);
       }
     },
   };
 }
 
+/** Who is asked, a place among the requests under way, and the context, where there is one. */
+async function begin(
+  parts: Pick<ExplorerParts, keyof NamedCredentials | 'places' | 'audit' | 'contexts'>,
+  { body, user }: Asked<ExplorerTarget & Pick<ExplorerRequest, 'proxy'>>,
+  what: string,
+): Promise<BegunRequest> {
+  const plan = explorerPlan(body, user, parts);
+  const release = parts.places.take(user);
+  const { credential, proxy } = body;
+  parts.audit.used('request-sent', user.name, {
+    ...{ request: what, uri: plan.uri.text },
+    ...(proxy !== undefined && { proxy: plan.hop.text }),
+    ...(credential?.kind === 'named' && { as: credential.name }),
+    ...(credential?.kind === 'device' && { as: credential.id }),
+    ...(credential?.kind === 'proxy' && { as: credential.pattern }),
+    ...(plan.oscore !== undefined && { oscore: true }),
+  });
+  try {
+    // A ping is empty, and no context protects it.
+    const taken =
+      plan.oscore === undefined || what === 'ping' ? undefined : await parts.contexts.take(plan.oscore);
+    return {
+      ...{ plan, context: taken?.context },
+      end(client) {
+        release();
+        if (client === undefined) taken?.release();
+        else void client.close().finally(() => taken?.release());
+      },
+    };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
 async function requested(
   body: ExplorerRequest,
-  plan: ExplorerPlan,
+  begun: BegunRequest,
   signal: AbortSignal,
 ): Promise<ExplorerResult> {
-  const options = explorerOptions(body, plan);
-  const ladder = new ExchangeLadder(now);
-  const client = explorerClient(plan, body, ladder.trace);
-  const whole = AbortSignal.any([signal, AbortSignal.timeout(plan.timeoutMs + 1000)]);
-  let outcome: Pick<ExplorerResult, 'response' | 'problem'>;
+  const { plan } = begun;
+  let client: Client | undefined;
   try {
-    const streamed = await client.stream(methodOfRequest(body), plan.uri.text, { ...options, signal: whole });
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    for await (const chunk of streamed.body) {
-      chunks.push(chunk);
-      length += chunk.length;
-      // One byte more than is shown says that it is cut.
-      if (length > mostPayloadBytes) break;
+    const options = explorerOptions(body, plan);
+    const ladder = new ExchangeLadder(now, plan.notes);
+    client = explorerClient(begun, body, ladder.trace);
+    const whole = AbortSignal.any([signal, AbortSignal.timeout(plan.timeoutMs + 1000)]);
+    let outcome: Pick<ExplorerResult, 'response' | 'problem'>;
+    try {
+      const streamed = await client.stream(methodOfRequest(body), plan.uri.text, {
+        ...options,
+        signal: whole,
+      });
+      const chunks: Uint8Array[] = [];
+      let length = 0;
+      for await (const chunk of streamed.body) {
+        chunks.push(chunk);
+        length += chunk.length;
+        // One byte more than is shown says that it is cut.
+        if (length > mostPayloadBytes) break;
+      }
+      outcome = { response: explorerResponse(streamed, Buffer.concat(chunks)), problem: null };
+      // What comes now belongs to nothing any more: it is to be seen, and how it is answered.
+      if (body.listenSeconds) await delay(body.listenSeconds * 1000, undefined, { signal });
+    } catch (error) {
+      outcome = { response: null, problem: peerProblem(error) };
     }
-    outcome = { response: explorerResponse(streamed, Buffer.concat(chunks)), problem: null };
-    // What comes now belongs to nothing any more: it is to be seen, and how it is answered.
-    if (body.listenSeconds) await delay(body.listenSeconds * 1000, undefined, { signal });
-  } catch (error) {
-    outcome = { response: null, problem: peerProblem(error) };
+    return {
+      ...outcome,
+      elapsedMs: ladder.elapsedMs,
+      ladder: ladder.steps,
+      isLadderCut: ladder.isCut,
+      commands: requestCommands(body, plan, options.options ?? [], false),
+    };
   } finally {
-    void client.close();
+    begun.end(client);
   }
-  return {
-    ...outcome,
-    elapsedMs: ladder.elapsedMs,
-    ladder: ladder.steps,
-    isLadderCut: ladder.isCut,
-    commands: requestCommands(body, options.options ?? [], false),
-  };
 }

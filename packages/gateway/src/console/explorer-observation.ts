@@ -5,16 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { WallClock } from '../server/wall-clock.ts';
 import type { ExplorerEvents, ExplorerRequest, ExplorerResult } from './api-types.ts';
 import type { EventSource } from './event-stream.ts';
-import {
-  type ExplorerPlan,
-  explorerClient,
-  type explorerOptions,
-  explorerResponse,
-  peerProblem,
-} from './explorer.ts';
+import { type BegunRequest, explorerClient, type explorerOptions, explorerResponse } from './explorer.ts';
 import { requestCommands } from './explorer-commands.ts';
 import { ExchangeLadder } from './explorer-exchange.ts';
 import { hexOf } from './hex.ts';
+import { peerProblem } from './peer-problem.ts';
 
 const now = (): number => performance.now();
 
@@ -30,17 +25,14 @@ export class Observed implements EventSource<keyof ExplorerEvents> {
   #newest: ExplorerEvents['notification'] | undefined;
   #skipped = 0;
   readonly #abort = new AbortController();
-  readonly #release: () => void;
 
   constructor(
     body: ExplorerRequest,
-    plan: ExplorerPlan,
+    begun: BegunRequest,
     options: ReturnType<typeof explorerOptions>,
     clock: WallClock,
-    release: () => void,
   ) {
-    this.#release = release;
-    void this.#run(body, plan, options, clock);
+    void this.#run(body, begun, options, clock);
   }
 
   take(): { readonly event: 'response' | 'notification'; readonly data: unknown } | undefined {
@@ -63,14 +55,15 @@ export class Observed implements EventSource<keyof ExplorerEvents> {
 
   async #run(
     body: ExplorerRequest,
-    plan: ExplorerPlan,
+    begun: BegunRequest,
     options: ReturnType<typeof explorerOptions>,
     clock: WallClock,
   ): Promise<void> {
-    const ladder = new ExchangeLadder(now);
+    const { plan } = begun;
+    const ladder = new ExchangeLadder(now, plan.notes);
     const reset = Promise.withResolvers<void>();
     let received = '';
-    const client = explorerClient(plan, body, (event) => {
+    const client = explorerClient(begun, body, (event) => {
       ladder.trace(event);
       if (event.kind !== 'message') return;
       // Not the Reset that answers a ping, which is empty (RFC 7252 §4.3).
@@ -82,7 +75,7 @@ export class Observed implements EventSource<keyof ExplorerEvents> {
       elapsedMs: ladder.elapsedMs,
       ladder: [...ladder.steps],
       isLadderCut: ladder.isCut,
-      commands: requestCommands(body, options.options ?? [], true),
+      commands: requestCommands(body, plan, options.options ?? [], true),
     });
     let hasBegun = false;
     try {
@@ -111,8 +104,7 @@ export class Observed implements EventSource<keyof ExplorerEvents> {
       // The next notification has to find this client, so that it can be reset.
       if (hasBegun && body.cancelBy === 'RST' && this.#abort.signal.aborted)
         await Promise.race([reset.promise, delay(resetWithinMs, undefined, { ref: false })]);
-      this.#release();
-      void client.close();
+      begun.end(client);
     }
   }
 }

@@ -12,20 +12,22 @@ import {
   type Method,
   type OptionEntry,
   type OptionReader,
+  type OscoreContext,
   type RequestOptions,
 } from 'coapsule';
 import { OptionNumber, optionDefinition } from 'coapsule/message';
 import { responseCodes } from '../advice/response-codes.ts';
-import { reportOf } from '../cli/command-failure.ts';
 import { optionName, optionText } from '../cli/message-text.ts';
 import { hexBytes } from '../cli/option-values.ts';
 import { expectOneServer, type TargetUri, targetUri } from '../cli/target-uri.ts';
 import { optionNumberOf } from '../filter/option-number.ts';
 import { ApiFailure } from './api-failure.ts';
-import type { ApiProblem, ExplorerRequest, ExplorerResponse, ExplorerTarget } from './api-types.ts';
+import type { ExplorerRequest, ExplorerResponse, ExplorerTarget } from './api-types.ts';
 import { formatName } from './explorer-commands.ts';
 import { explorerProof, type SearchedCredentials } from './explorer-credentials.ts';
+import { type ExplorerContext, explorerContext } from './explorer-oscore.ts';
 import { bytesOf, hexOf } from './hex.ts';
+import { refused } from './peer-problem.ts';
 import { mostPayloadBytes } from './request-schemas.ts';
 import type { SessionUser } from './sessions.ts';
 
@@ -37,7 +39,20 @@ export interface ExplorerPlan {
   /** Whom the datagrams go to: the server, or the proxy. */
   readonly hop: TargetUri;
   readonly clientOptions: ClientOptions;
+  /** What protects each request end to end, besides or alone. */
+  readonly oscore: ExplorerContext | undefined;
   readonly timeoutMs: number;
+  /** What a user should know of what was given, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** A request that has its place, until it ends. */
+export interface BegunRequest {
+  readonly plan: ExplorerPlan;
+  /** The context of the plan, open. */
+  readonly context: OscoreContext | undefined;
+  /** Gives back the place, then the context. @param client What was used, which is closed. */
+  end(client?: Client): void;
 }
 
 /**
@@ -49,6 +64,7 @@ export function explorerPlan(
   {
     uri: text,
     credential,
+    oscore: typedContext,
     timeoutSeconds = usualTimeoutSeconds,
     proxy,
   }: ExplorerTarget & Pick<ExplorerRequest, 'proxy'>,
@@ -60,7 +76,14 @@ export function explorerPlan(
   // It opens a device file of the gateway's machine.
   if ((uri.line ?? hop.line) !== undefined && user.role !== 'admin')
     throw new ApiFailure('forbidden', 'serial lines of the gateway are for the role admin');
-  const proof = explorerProof(credential, user, named);
+  const { proof, oscore: storedContext } = explorerProof(credential, { user, uri, hop }, named);
+  if (typedContext !== undefined && storedContext !== undefined)
+    throw new ApiFailure(
+      'invalid',
+      'there are two OSCORE contexts: that of the credential and one that is typed in',
+      'leave one of them out',
+    );
+  const oscore = typedContext === undefined ? storedContext : explorerContext(typedContext);
   if (hop.secure && proof === undefined)
     throw new ApiFailure(
       'invalid',
@@ -68,34 +91,27 @@ export function explorerPlan(
       'choose one, or give identity and key, a raw public key or a certificate',
     );
   const clientOptions = proof === undefined || !hop.secure ? {} : proof;
-  expectUsable(clientOptions);
-  return { uri, hop, clientOptions, timeoutMs: timeoutSeconds * 1000 };
-}
-
-/** Keys and certificates are read when a client is made, before anything is opened. */
-function expectUsable(options: ClientOptions): void {
-  try {
-    void new Client(options).close();
-  } catch (error) {
-    const { cause, nextStep } = reportOf(error);
-    throw new ApiFailure('invalid', cause, nextStep);
-  }
+  refused(() => void new Client(clientOptions).close());
+  const notes =
+    proof !== undefined && !hop.secure && oscore === undefined
+      ? [
+          `the credential is not used: ${hop.scheme} is not secured, ${hop.scheme.replace('coap', 'coaps')} is`,
+        ]
+      : [];
+  return { uri, hop, clientOptions, oscore, timeoutMs: timeoutSeconds * 1000, notes };
 }
 
 function checkedUri(text: string): TargetUri {
-  try {
+  return refused(() => {
     const uri = targetUri(text);
     expectOneServer(uri, 'the explorer asks one server');
     return uri;
-  } catch (error) {
-    const { cause, nextStep } = reportOf(error);
-    throw new ApiFailure('invalid', cause, nextStep);
-  }
+  });
 }
 
 /** A client for one exchange. */
 export function explorerClient(
-  plan: ExplorerPlan,
+  { plan, context }: Pick<BegunRequest, 'plan' | 'context'>,
   request: Pick<ExplorerRequest, 'lossRate' | 'retransmits' | 'duplicates'>,
   trace: NonNullable<ClientOptions['trace']>,
 ): Client {
@@ -105,6 +121,7 @@ export function explorerClient(
   return new Client({
     ...plan.clientOptions,
     trace,
+    ...(context !== undefined && { oscore: context }),
     ...(isDatagram && lossRate > 0 && { lossRate }),
     ...(isDatagram && duplicates && { duplicateRate: 1 }),
     ...(!retransmits && { transmission: { maxRetransmit: 0 } }),
@@ -205,11 +222,4 @@ export function explorerResponse(
     etagHex: etag === undefined ? null : hexOf(etag),
     maxAgeSeconds,
   };
-}
-
-/** Why another server did not answer: what a verb of the command line says. */
-export function peerProblem(error: unknown): ApiProblem {
-  if (error instanceof ApiFailure) return error.problem;
-  const { cause, nextStep } = reportOf(error);
-  return { code: 'peer-failed', message: cause, ...(nextStep !== '' && { nextStep }) };
 }

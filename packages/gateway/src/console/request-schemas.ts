@@ -29,7 +29,8 @@ export const passwordLogin: z.ZodType<api.PasswordLogin> = z.strictObject({
 });
 
 const newCredential: z.ZodType<api.NewCredential> = z.union([
-  z.strictObject({ kind: z.literal('psk'), keyHex: z.exactOptional(hex(64).min(2)) }),
+  z.strictObject({ kind: z.literal('psk'), keyHex: hex(64).min(2) }),
+  z.strictObject({ kind: z.literal('psk'), asText: z.exactOptional(z.boolean()) }),
   z.strictObject({ kind: z.literal('oscore') }),
   z.strictObject({ kind: z.literal('rpk'), fingerprint: text(200) }),
   z.strictObject({ kind: z.literal('rpk'), publicKeyPem: text(64 * 1024) }),
@@ -61,25 +62,45 @@ export const deviceRotation: z.ZodType<api.DeviceRotation> = z.strictObject({
 /** Certificates and keys. */
 const pem = text(64 * 1024);
 
+const typedCredential = z.union([
+  z.strictObject({ kind: z.literal('psk'), identity: text(256), keyHex: hex(64).min(2) }),
+  z.strictObject({ kind: z.literal('rpk'), privateKeyPem: pem, serverKey: pem }),
+  z.strictObject({
+    kind: z.literal('x509'),
+    certificatePem: z.exactOptional(pem),
+    privateKeyPem: z.exactOptional(pem),
+    authorityPem: pem,
+  }),
+]);
+
+const oscore = z.strictObject({
+  contextText: text(4096),
+  firstNumber: z.int().min(0),
+});
+
 const targetMembers = {
   uri: text(4096),
   credential: z.exactOptional(
     z.union([
       z.strictObject({ kind: z.literal('none') }),
+      z.strictObject({ kind: z.literal('named'), name: text(100) }),
       z.strictObject({ kind: z.literal('device'), id: deviceId }),
       z.strictObject({ kind: z.literal('proxy'), pattern: text(4096) }),
-      z.strictObject({ kind: z.literal('psk'), identity: text(256), keyHex: hex(64).min(2) }),
-      z.strictObject({ kind: z.literal('rpk'), privateKeyPem: pem, serverKey: pem }),
-      z.strictObject({
-        kind: z.literal('x509'),
-        certificatePem: z.exactOptional(pem),
-        privateKeyPem: z.exactOptional(pem),
-        authorityPem: pem,
-      }),
+      typedCredential,
     ]),
   ),
+  oscore: z.exactOptional(oscore),
   timeoutSeconds: z.exactOptional(z.number().min(1).max(120)),
 };
+
+/** A credential to keep. */
+export const newNamedCredential: z.ZodType<api.NewNamedCredential> = z.strictObject({
+  name: text(100).regex(/^[^\p{C}/]+$/u, 'letters without control characters and /'),
+  proof: z.exactOptional(typedCredential),
+  oscore: z.exactOptional(oscore),
+  target: z.exactOptional(text(4096)),
+  forOperators: z.exactOptional(z.boolean()),
+});
 
 /** Another server. */
 export const explorerTarget: z.ZodType<api.ExplorerTarget> = z.strictObject(targetMembers);

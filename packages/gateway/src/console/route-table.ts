@@ -13,6 +13,7 @@ import {
   explorerTarget,
   linkLogin,
   newDevice,
+  newNamedCredential,
   newSimulation,
   passwordLogin,
   trafficExport,
@@ -138,6 +139,12 @@ const entries: Readonly<Record<RouteName, Entry>> = {
     body: trafficExport,
   },
   'GET /api/explorer/credentials': { role: 'operate', summary: 'Whose credentials can be used' },
+  'POST /api/explorer/credentials': {
+    role: 'admin',
+    summary: 'Keep a credential under a name',
+    body: newNamedCredential,
+  },
+  'DELETE /api/explorer/credentials/{name}': { role: 'admin', summary: 'Forget a credential' },
   'POST /api/explorer/request': { role: 'operate', summary: 'Ask a CoAP server', body: explorerRequest },
   'POST /api/explorer/observe': {
     role: 'operate',

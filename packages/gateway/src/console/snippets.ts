@@ -6,20 +6,12 @@ import { parseRule } from '../access/rule.ts';
 import { shellWord } from '../copy-as/shell-words.ts';
 import type { DeviceView, GeneratedSecret, SnippetFacts } from './api-types.ts';
 import { boundAddress } from './bound-address.ts';
+import type { GatewayProof } from './gateway-proof.ts';
 
 /** `host:port` of the endpoints that devices use; undefined where they are off. */
 export interface SnippetEndpoints {
   readonly coap: string | undefined;
   readonly coaps: string | undefined;
-}
-
-/** What the gateway proves itself with where no pre-shared key does. */
-export interface GatewayProof {
-  /** Fingerprint of its raw public key; undefined where it has none. */
-  readonly publicKey: string | undefined;
-  readonly hasCertificate: boolean;
-  /** Whether it takes certificates of devices (`--ca`). */
-  readonly hasAuthorities: boolean;
 }
 
 /** @param requestHost The Host header: the name by which the gateway was reached, for one that listens on all addresses. */
@@ -40,42 +32,60 @@ export function snippetFacts(
   const path = writablePath(rules);
   const uri = `${gatewayUri}${path ?? '/.well-known/core'}`;
   const verb = path === null ? 'get' : 'put';
+  const base = fileBase(id);
   return {
-    ...{ gatewayUri, host, port, path },
+    ...{ gatewayUri, host, port, path, fileBase: base, trust: proof.trust },
     commands:
-      secret === null ? fileCommands(id, security, proof, verb, uri) : commandsOf(id, secret, verb, uri),
+      secret === null ? fileCommands(base, security, proof, verb, uri) : commandsOf(base, secret, verb, uri),
     missing: missingOf(security, proof),
   };
 }
 
+/** As `coapsule keys` calls its files: a name of a file, and no option. */
+function fileBase(id: string): string {
+  return id.replaceAll(/[^\w.-]/g, '_').replace(/^[.-]/, '_');
+}
+
 /** The files are the device's own: the gateway has no private key of it. */
 function fileCommands(
-  id: string,
+  base: string,
   security: DeviceView['security'],
-  { publicKey, hasCertificate }: GatewayProof,
+  { trust: { fingerprint }, hasCertificate }: GatewayProof,
   verb: 'get' | 'put',
   uri: string,
 ): SnippetFacts['commands'] {
-  if ((security !== 'rpk' && security !== 'x509') || publicKey === undefined) return [];
+  if ((security !== 'rpk' && security !== 'x509') || fingerprint === null) return [];
   const body = verb === 'put' ? " -e '22.5'" : '';
-  const key = shellWord(`${id}.key`);
-  const pinned = `--peer-rpk ${publicKey}`;
+  const key = `${base}.key`;
+  const pinned = `--peer-rpk ${fingerprint}`;
   if (security === 'rpk') {
     return [
-      { tool: 'coapsule', command: `coapsule ${verb} ${shellWord(uri)}${body} -M ${key} ${pinned}` },
-      // Of libcoap the builds with GnuTLS alone; its file has the private key, then the public key.
-      { tool: 'coap-client', command: `coap-client-gnutls -m ${verb}${body} -M ${key} ${shellWord(uri)}` },
+      {
+        tool: 'coapsule',
+        command: `coapsule ${verb} ${shellWord(uri)}${body} -M ${key} ${pinned}`,
+        note: null,
+      },
+      {
+        tool: 'coap-client',
+        command: `coap-client-gnutls -m ${verb}${body} -M ${key} ${shellWord(uri)}`,
+        note: `of libcoap the builds with GnuTLS alone; ${key} has the private key, then the public key. It takes any key for that of the gateway: its own check is for programs (validate_cn_call_back)`,
+      },
     ];
   }
-  const own = `-c ${shellWord(`${id}.pem`)} -j ${key}`;
+  const own = `-c ${base}.pem -j ${key}`;
   const authority = hasCertificate ? '-C ca.pem' : pinned;
   return [
-    { tool: 'coapsule', command: `coapsule ${verb} ${shellWord(uri)}${body} ${own} ${authority}` },
+    {
+      tool: 'coapsule',
+      command: `coapsule ${verb} ${shellWord(uri)}${body} ${own} ${authority}`,
+      note: null,
+    },
     ...(hasCertificate
       ? [
           {
             tool: 'coap-client' as const,
             command: `coap-client -m ${verb}${body} ${own} -C ca.pem ${shellWord(uri)}`,
+            note: 'of libcoap the builds with OpenSSL, GnuTLS or Mbed TLS',
           },
         ]
       : []),
@@ -84,10 +94,10 @@ function fileCommands(
 
 function missingOf(
   security: DeviceView['security'],
-  { publicKey, hasAuthorities }: GatewayProof,
+  { trust: { fingerprint }, hasAuthorities }: GatewayProof,
 ): string | null {
   if (security !== 'rpk' && security !== 'x509') return null;
-  if (publicKey === undefined)
+  if (fingerprint === null)
     return 'this gateway has no key of its own: start it with --private-key, and --cert for a certificate';
   if (security === 'x509' && !hasAuthorities)
     return 'this gateway takes no certificates: start it with --ca and the authority of the device';
@@ -95,29 +105,56 @@ function missingOf(
 }
 
 function commandsOf(
-  id: string,
+  base: string,
   secret: GeneratedSecret,
   verb: 'get' | 'put',
   uri: string,
 ): SnippetFacts['commands'] {
   const body = verb === 'put' ? " -e '22.5'" : '';
+  const aiocoap = {
+    tool: 'aiocoap-client' as const,
+    command: `aiocoap-client -m ${verb.toUpperCase()}${verb === 'put' ? ' --payload 22.5' : ''} --credentials credentials.json ${shellWord(uri)}`,
+  };
   if (secret.kind === 'oscore') {
     return [
       {
         tool: 'coapsule',
-        command: `coapsule ${verb} ${shellWord(uri)}${body} --oscore ${shellWord(`${id}.oscore`)}`,
+        command: `coapsule ${verb} ${shellWord(uri)}${body} --oscore ${base}.oscore`,
+        note: null,
       },
       {
         tool: 'coap-client',
-        command: `coap-client -m ${verb}${body} -E ${shellWord(`${id}.oscore,${id}.seq`)} ${shellWord(uri)}`,
+        command: `coap-client -m ${verb}${body} -E ${base}.oscore,${base}.seq ${shellWord(uri)}`,
+        note: 'libcoap 4.3.2 or later, built with OSCORE',
       },
+      { ...aiocoap, note: 'with credentials.json, and settings.json in the folder context' },
     ];
   }
-  const key = `-u ${shellWord(secret.identity)} -k ${shellWord(secret.keyText)}`;
+  const identity = `-u ${shellWord(secret.identity)}`;
+  const { keyText, keyHex } = secret;
+  const own = keyText === null ? `0x${keyHex}` : shellWord(keyText);
+  const libcoap = keyText === null ? `"$(printf '${octal(keyHex)}')"` : shellWord(keyText);
   return [
-    { tool: 'coapsule', command: `coapsule ${verb} ${shellWord(uri)}${body} ${key}` },
-    { tool: 'coap-client', command: `coap-client -m ${verb}${body} ${key} ${shellWord(uri)}` },
+    {
+      tool: 'coapsule',
+      command: `coapsule ${verb} ${shellWord(uri)}${body} ${identity} -k ${own}`,
+      note: null,
+    },
+    {
+      tool: 'coap-client',
+      command: `coap-client -m ${verb}${body} ${identity} -k ${libcoap} ${shellWord(uri)}`,
+      note: null,
+    },
+    // Its DTLS is tinydtls (DTLS_PSK_MAX_KEY_LEN, DTLS_PSK_MAX_CLIENT_IDENTITY_LEN).
+    ...(keyHex.length <= 32 && Buffer.byteLength(secret.identity) <= 32
+      ? [{ ...aiocoap, note: 'with credentials.json' }]
+      : []),
   ];
+}
+
+/** For printf: it takes no other form of bytes in every shell (POSIX.1-2017, printf). */
+function octal(hex: string): string {
+  return Array.from(Buffer.from(hex, 'hex'), (byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('');
 }
 
 /** The first path that a rule lets it PUT to. */

@@ -32,8 +32,10 @@ export function copyAsAiocoapClient(request: SeenRequest): CopiedRequest {
       before = `${printfOf(payload)} | `;
     }
   }
+  if (credentials !== undefined || request.oscore === true) words.push('--credentials', 'credentials.json');
+  if (request.oscore === true)
+    notes.push('credentials.json: {"coap://HOST/*": {"oscore": {"basedir": "FOLDER OF THE CONTEXT"}}}');
   if (credentials !== undefined) {
-    words.push('--credentials', 'credentials.json');
     notes.push(
       credentials.kind === 'psk'
         ? `credentials.json: {"coaps://HOST/*": {"dtls": {"psk": {"ascii": "…"}, "client-identity": {"ascii": ${JSON.stringify(credentials.identity)}}}}}`

@@ -37,6 +37,16 @@ export function copyAsCoapClient(request: SeenRequest): CopiedRequest {
       notes.push(
         'name the file of your raw public key; of the builds, those with GnuTLS or tinydtls have them',
       );
+      break;
+    case 'authority':
+      words.push('-C', 'ca.pem');
+      notes.push('name the file of the authority of the server');
+  }
+  if (request.oscore === true) {
+    words.push('-E', 'client.oscore,client.seq');
+    notes.push(
+      'name the files of your end of the OSCORE context and of its numbers (libcoap 4.3.2 or later)',
+    );
   }
   words.push(shellWord(uri));
   return { text: words.join(' '), notes };

@@ -45,6 +45,14 @@ export function copyAsCoapsule(request: SeenRequest): CopiedRequest {
     case 'raw-public-key':
       words.push('-M', 'client-rpk.pem', '--peer-rpk', 'server-rpk.pem');
       notes.push('name the files of your raw public key and of that of the server');
+      break;
+    case 'authority':
+      words.push('-C', 'ca.pem');
+      notes.push('name the file of the authority of the server');
+  }
+  if (request.oscore === true) {
+    words.push('--oscore', 'client.oscore');
+    notes.push('name the file of your end of the OSCORE context; its numbers must not be in use elsewhere');
   }
   return { text: `${before}${words.join(' ')}`, notes };
 }

@@ -23,8 +23,8 @@ import {
 export type CredentialReference =
   /** RFC 4279: the identity as text. */
   | { readonly kind: 'psk'; readonly identity: string }
-  /** A certificate, or a raw public key, of which nothing but the file is known. */
-  | { readonly kind: 'certificate' | 'raw-public-key' };
+  /** A certificate, a raw public key, or trust in an authority alone, of which nothing but the file is known. */
+  | { readonly kind: 'certificate' | 'raw-public-key' | 'authority' };
 
 /** See the module comment. */
 export interface SeenRequest {
@@ -40,6 +40,8 @@ export interface SeenRequest {
   readonly options: readonly OptionEntry[];
   readonly payload: Uint8Array;
   readonly credentials?: CredentialReference;
+  /** It is protected end to end (RFC 8613), and this is what stands inside. */
+  readonly oscore?: boolean;
   /** What of the request is not in here, one sentence each. */
   readonly notes: readonly string[];
 }

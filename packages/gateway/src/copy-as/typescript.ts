@@ -31,6 +31,7 @@ export function copyAsTypeScript(request: SeenRequest): CopiedRequest {
   }
   const given = settings.length === 0 ? '' : `, {\n${settings.map((one) => `  ${one},`).join('\n')}\n}`;
   const before: string[] = [];
+  const imported = ['Client'];
   let security = '';
   switch (credentials?.kind) {
     case 'psk':
@@ -57,6 +58,28 @@ export function copyAsTypeScript(request: SeenRequest): CopiedRequest {
         '}',
       ].join('\n');
       notes.push('name the files of your raw public key and of that of the server');
+      break;
+    case 'authority':
+      before.push("import { readFileSync } from 'node:fs';");
+      security = "{ trustAnchors: readFileSync('ca.pem') }";
+      notes.push('name the file of the authority of the server');
+  }
+  const context: string[] = [];
+  if (request.oscore === true) {
+    imported.push('OscoreContext', 'openOscoreFile');
+    context.push(
+      'const oscore = await OscoreContext.open({',
+      "  masterSecret: Buffer.from(process.env['OSCORE_SECRET'] ?? '', 'hex'),",
+      "  senderId: Buffer.from(process.env['OSCORE_SENDER_ID'] ?? '', 'hex'),",
+      "  recipientId: Buffer.from(process.env['OSCORE_RECIPIENT_ID'] ?? '', 'hex'),",
+      "  store: await openOscoreFile('client.sequence'),",
+      '  firstUse: true,',
+      '});',
+    );
+    security = security === '' ? '{ oscore }' : security.replace(/^\{/, '{ oscore,');
+    notes.push(
+      'put the parameters of your end of the OSCORE context into the variables, and its salt and ID Context beside them; firstUse is for the first run alone',
+    );
   }
   const use = observes
     ? [
@@ -70,11 +93,13 @@ export function copyAsTypeScript(request: SeenRequest): CopiedRequest {
       ];
   const lines = [
     ...before,
-    "import { Client } from 'coapsule';",
+    `import { ${imported.join(', ')} } from 'coapsule';`,
     '',
+    ...context,
     `const client = new Client(${security});`,
     ...use,
     'await client.close();',
+    ...(context.length === 0 ? [] : ['await oscore.close();']),
     '',
   ];
   return { text: lines.join('\n'), notes };

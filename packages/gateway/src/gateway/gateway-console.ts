@@ -1,9 +1,10 @@
 /**
  * What of a gateway its console sees: put together here, so that neither knows more of the other.
  */
-import { describePublicKey, type Listener, type Server } from 'coapsule';
+import type { Listener, Server } from 'coapsule';
 import type { RefusalAudit } from '../audit/audit-log.ts';
 import { Console } from '../console/console.ts';
+import { gatewayProof } from '../console/gateway-proof.ts';
 import type { HandshakeLog } from '../console/handshake-log.ts';
 import type { ResourceDirectory } from '../directory/resource-directory.ts';
 import type { TelemetryApiParts } from '../http/telemetry-api.ts';
@@ -63,11 +64,7 @@ export function gatewayConsole(
   return new Console({
     ...{ dataFolder, masterKey, log, clock, appFolder, server, store, directory, telemetry },
     refusals,
-    proof: {
-      publicKey: credentials && describePublicKey(credentials.rawPublicKey.privateKey).fingerprint,
-      hasCertificate: credentials?.certificate !== undefined,
-      hasAuthorities: credentials?.authorities !== undefined,
-    },
+    proof: gatewayProof(credentials),
     proxyTargets: proxy?.targets ?? [],
     views: {
       operations,

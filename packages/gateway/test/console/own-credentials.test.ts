@@ -4,7 +4,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { Client } from 'coapsule';
 import type { DeviceWithSecret } from '../../src/console/api-types.ts';
-import { type GatewayProof, snippetFacts } from '../../src/console/snippets.ts';
+import type { GatewayProof } from '../../src/console/gateway-proof.ts';
+import { snippetFacts } from '../../src/console/snippets.ts';
 import { problemOf, startTestConsole } from './console-fixture.ts';
 
 const newKey = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -28,8 +29,8 @@ test('a raw public key is pasted as PEM, and the printed command has all that th
   const [own, libcoap] = snippets.commands;
   const uri = `${started.coaps}/sensors/sensor%207`;
   const [, fingerprint = ''] = /--peer-rpk (sha256:\w+)$/.exec(own?.command ?? '') ?? [];
-  assert.equal(own?.command, `coapsule put ${uri} -e '22.5' -M 'sensor 7.key' --peer-rpk ${fingerprint}`);
-  assert.equal(libcoap?.command, `coap-client-gnutls -m put -e '22.5' -M 'sensor 7.key' ${uri}`);
+  assert.equal(own?.command, `coapsule put ${uri} -e '22.5' -M sensor_7.key --peer-rpk ${fingerprint}`);
+  assert.equal(libcoap?.command, `coap-client-gnutls -m put -e '22.5' -M sensor_7.key ${uri}`);
   await using client = new Client({ rawPublicKey: { privateKey }, peerPublicKeys: fingerprint });
   assert.equal((await client.put(uri, { payload: '22.5' })).codeText, '2.01');
 
@@ -55,7 +56,10 @@ test('commands for a certificate trust what the gateway shows, and what the gate
       { id: 's', rules: ['PUT:/s'], security } as unknown as DeviceWithSecret['device'],
       null,
       { coap: undefined, coaps: '192.0.2.1:5684' },
-      { publicKey: 'sha256:00', hasCertificate: true, hasAuthorities: true, ...proof },
+      {
+        trust: { fingerprint: 'sha256:00', publicKeyPem: null, authorityPem: null },
+        ...{ hasCertificate: true, hasAuthorities: true, ...proof },
+      },
       undefined,
     );
   assert.deepEqual(
@@ -67,6 +71,9 @@ test('commands for a certificate trust what the gateway shows, and what the gate
   );
   assert.match(facts('x509', { hasCertificate: false }).commands[0]?.command ?? '', /--peer-rpk sha256:00$/);
   assert.match(facts('x509', { hasAuthorities: false }).missing ?? '', /--ca/);
-  assert.match(facts('rpk', { publicKey: undefined }).missing ?? '', /--private-key/);
+  assert.match(
+    facts('rpk', { trust: { fingerprint: null, publicKeyPem: null, authorityPem: null } }).missing ?? '',
+    /--private-key/,
+  );
   assert.equal(facts('rpk', { hasAuthorities: false }).missing, null);
 });
