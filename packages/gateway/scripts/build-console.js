@@ -17,7 +17,9 @@ const sources = [
   'src/figures',
   'src/console',
   'src/filter',
+  'src/keys',
   'src/payload',
+  'src/telemetry',
   'src/text',
   'scripts',
   'package.json',
@@ -67,13 +69,20 @@ async function buildConsole() {
     },
   });
   for (const name of readdirSync(join(output, 'assets'))) {
-    const left = /__vite-browser-external|["']node:[\w/]+["']/.exec(
+    // As an import of the built code, and not in the text of a program that is shown.
+    const left = /__vite-browser-external|\b(?:from|import\(?|require\()["'`]node:[\w/]+["'`]/.exec(
       readFileSync(join(output, 'assets', name), 'utf8'),
     );
     if (left !== null) throw new Error(`${name} has a module of Node in it: ${left[0]}`);
   }
   // The licences of what is inside, which ask to be told with it.
-  const licences = ['preact', '@preact/signals', '@preact/signals-core', 'uplot', 'yaml'].map((name) => {
+  const inside = [
+    ...['preact', '@preact/signals', '@preact/signals-core', 'uplot', 'uqr', 'cbor2', 'yaml'],
+    // For certificates of devices, which the wizard issues.
+    ...['@peculiar/x509', '@peculiar/asn1-schema', 'asn1js', 'pvtsutils', 'pvutils', 'tslib', 'tsyringe'],
+    'reflect-metadata',
+  ];
+  const licences = inside.map((name) => {
     const text = licenceOf(name);
     return `${name}\n${'='.repeat(name.length)}\n\n${text.trim()}\n`;
   });

@@ -28,6 +28,16 @@ export function remember(uri: string): readonly string[] {
   return kept;
 }
 
+/** @returns what is left: nothing. */
+export function forgetAddresses(): readonly string[] {
+  try {
+    localStorage.removeItem(key);
+  } catch {
+    // A browser that keeps nothing has nothing to forget.
+  }
+  return [];
+}
+
 /** The list with one at its head, once, and no longer than it may be. Pure function. */
 export function withNewest(list: readonly string[], uri: string): readonly string[] {
   return [uri, ...list.filter((one) => one !== uri)].slice(0, most);

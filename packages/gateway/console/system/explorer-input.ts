@@ -5,12 +5,23 @@
  */
 
 import { type CborValue, encodeCbor } from 'coapsule/cbor';
+import { decodeLinkFormat, isDecodeFault } from 'coapsule/message';
+import { decodeSenmlJson, encodeSenmlCbor } from 'coapsule/senml';
 import type { ExplorerOption } from '../../src/console/api-types.ts';
 import { diagnosticFaultText, encodeDiagnostic } from '../../src/payload/cbor-diagnostic.ts';
 import { fromHex, toHex } from '../parts/hex-text.ts';
 
 /** How a payload is written. */
-export const payloadNotations = ['text', 'json', 'cbor', 'diagnostic', 'senml', 'hex'] as const;
+export const payloadNotations = [
+  'text',
+  'json',
+  'cbor',
+  'diagnostic',
+  'senml',
+  'senml-cbor',
+  'link-format',
+  'hex',
+] as const;
 
 /** One of them. */
 export type PayloadNotation = (typeof payloadNotations)[number];
@@ -25,6 +36,8 @@ export const formatOfNotation: Readonly<Record<PayloadNotation, string | undefin
   cbor: 'application/cbor',
   diagnostic: 'application/cbor',
   senml: 'application/senml+json',
+  'senml-cbor': 'application/senml+cbor',
+  'link-format': 'application/link-format',
   hex: undefined,
 };
 
@@ -33,6 +46,15 @@ export function payloadHex(text: string, notation: PayloadNotation): Written<str
   switch (notation) {
     case 'text':
       return { value: toHex(new TextEncoder().encode(text)) };
+    case 'link-format': {
+      const links = decodeLinkFormat(text);
+      if (isDecodeFault(links)) return { fault: links.reason };
+      return { value: toHex(new TextEncoder().encode(text)) };
+    }
+    case 'senml-cbor': {
+      const records = decodeSenmlJson(new TextEncoder().encode(text));
+      return isDecodeFault(records) ? { fault: records.reason } : { value: toHex(encodeSenmlCbor(records)) };
+    }
     case 'hex': {
       const bytes = fromHex(text);
       return bytes === undefined
@@ -66,6 +88,28 @@ function cborOf(value: unknown): CborValue {
     return new Map(Object.entries(value).map(([key, inner]) => [key, cborOf(inner)]));
   }
   return value as CborValue;
+}
+
+/** One line of the editor of options. */
+export interface OptionRow {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** The lines of the editor: each is `NAME: VALUE` and a line feed, so that one that is empty yet has a place too. */
+export function optionRows(text: string): readonly OptionRow[] {
+  const lines = text.split('\n');
+  if (lines.at(-1) === '') lines.pop();
+  return lines.map((line) => {
+    const [, name = '', value = ''] = /^\s*([^:]*?)\s*(?::\s?(.*))?$/s.exec(line) ?? [];
+    return { name, value };
+  });
+}
+
+/** The text of these lines. */
+export function optionText(rows: readonly OptionRow[]): string {
+  const one = (text: string): string => text.replaceAll(/[\r\n]/g, ' ');
+  return rows.map(({ name, value }) => `${one(name)}${value === '' ? '' : `: ${one(value)}`}\n`).join('');
 }
 
 /** Options from lines such as `If-Match: 0x0102` or `2048: text`; empty lines are passed over. */

@@ -21,6 +21,7 @@ export const explorerSchema = {
   loss: number(0, 90, 0),
   timeout: number(1, 120, 30),
   as: textParameter('', 200),
+  oscore: flag(false),
   ifMatch: textParameter('', 300),
   etag: textParameter('', 300),
   ifNoneMatch: flag(false),

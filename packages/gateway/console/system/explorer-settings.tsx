@@ -5,7 +5,7 @@
  */
 
 import type { ComponentChildren } from 'preact';
-import { CheckField, Inputs, NumberField, SelectField, TextField } from '../parts/fields.tsx';
+import { CheckField, NumberField, SelectField, TextField } from '../parts/fields.tsx';
 import { words } from '../wording.ts';
 import { type ExplorerState, explorerSchema } from './explorer-request.ts';
 
@@ -127,7 +127,8 @@ export function MessageFields({ state, set }: Settings) {
   );
 }
 
-function Folded({
+/** Inputs that are folded away, until they are used. */
+export function Folded({
   title,
   isOpen,
   children,
@@ -139,7 +140,7 @@ function Folded({
   return (
     <details open={isOpen}>
       <summary>{title}</summary>
-      <Inputs title={title}>{children}</Inputs>
+      {children}
     </details>
   );
 }

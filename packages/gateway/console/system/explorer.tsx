@@ -21,37 +21,48 @@ import { useResource } from '../gateway/resource.ts';
 import { askEvents } from '../gateway/streams.ts';
 import { Inputs, NumberField, SelectField, TextField } from '../parts/fields.tsx';
 import { figure } from '../parts/figures.ts';
-import { toHex } from '../parts/hex-text.ts';
 import { Card, Empty, Notice, Page } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
-import { urlState } from '../shell/location.ts';
+import { go, urlState } from '../shell/location.ts';
 import { words } from '../wording.ts';
 import { CollectionRunner } from './collection-runner.tsx';
-import { CredentialFields, credentialOf, newTypedCredential } from './explorer-credential.tsx';
-import { remember, remembered } from './explorer-history.ts';
-import { formatOfNotation, payloadNotations } from './explorer-input.ts';
+import { ExchangeLog, type LoggedExchange, withExchange } from './exchange-log.tsx';
+import { CredentialFields, credentialOf, newTypedFields } from './explorer-credential.tsx';
+import { forgetAddresses, remember, remembered } from './explorer-history.ts';
+import { Notifications } from './explorer-notifications.tsx';
+import { OptionsEditor } from './explorer-options.tsx';
+import { FormatField, PayloadFields, type PayloadFile } from './explorer-payload.tsx';
 import { explorerSchema, requestOf } from './explorer-request.ts';
-import { type Notification, Notifications, ResultShown } from './explorer-result.tsx';
-import { ConditionFields, MessageFields } from './explorer-settings.tsx';
-import { LinkTree } from './link-tree.tsx';
+import { Ladder, ResultShown } from './explorer-result.tsx';
+import { ConditionFields, Folded, MessageFields } from './explorer-settings.tsx';
+import { knownLinks, noteAsked, noteListed, pathOf, serverOf } from './known-links.ts';
+import { LinkTree, resolvedTarget } from './link-tree.tsx';
+import type { Notification } from './notification-values.ts';
+import { SavedRequests } from './saved-requests-list.tsx';
 
 const text = words.explorer;
 
 /** Notifications that are kept. */
 const mostNotifications = 500;
 
+/** Methods that usually have no payload. */
+const withoutPayload: ReadonlySet<string> = new Set(['GET', 'DELETE']);
+
 export default function Explorer() {
   const [state, set] = urlState(explorerSchema);
-  const typed = useSignal(newTypedCredential);
-  const file = useSignal<{ readonly name: string; readonly hex: string } | undefined>(undefined);
+  const typed = useSignal(newTypedFields);
+  const file = useSignal<PayloadFile | undefined>(undefined);
   const result = useSignal<ExplorerResult | undefined>(undefined);
-  const links = useSignal<DiscoverResult | undefined>(undefined);
+  const log = useSignal<readonly LoggedExchange[]>([]);
+  const discovered = useSignal<DiscoverResult | undefined>(undefined);
   const pong = useSignal<PingResult | undefined>(undefined);
   const problem = useSignal<ApiProblem | undefined>(undefined);
   const isBusy = useSignal(false);
   const notifications = useSignal<readonly Notification[]>([]);
   const observing = useSignal<AbortController | undefined>(undefined);
   const history = useSignal(remembered());
+  const server = serverOf(state.uri);
+  const known = useSignal({ server, links: knownLinks(server) });
   const names = useResource((signal) => ask('GET /api/explorer/credentials', { signal }), 'credentials');
   const gone = useRef<AbortController>(new AbortController());
   useEffect(() => {
@@ -61,12 +72,20 @@ export default function Explorer() {
       observing.peek()?.abort();
     };
   }, [observing]);
+  // Of another server other resources are known.
+  const links = known.value.server === server ? known.value.links : knownLinks(server);
 
-  const target = () => ({
-    uri: state.uri,
-    timeoutSeconds: state.timeout,
-    ...credentialOf(state.as, typed.value),
-  });
+  /** Whom it goes to and as whom, or undefined where that is said as a problem. */
+  const target = ():
+    | Pick<ExplorerRequest, 'uri' | 'timeoutSeconds' | 'credential' | 'oscore'>
+    | undefined => {
+    const credential = credentialOf(state.as, state.oscore, typed.value);
+    if ('fault' in credential) {
+      problem.value = { code: 'invalid', message: credential.fault };
+      return undefined;
+    }
+    return { uri: state.uri, timeoutSeconds: state.timeout, ...credential.value };
+  };
   const begin = (): void => {
     problem.value = undefined;
     history.value = remember(state.uri);
@@ -75,7 +94,7 @@ export default function Explorer() {
   const asked = async <T,>(
     kept: Signal<T | undefined>,
     work: (signal: AbortSignal) => Promise<Outcome<T>>,
-  ): Promise<void> => {
+  ): Promise<T | undefined> => {
     begin();
     isBusy.value = true;
     const { signal } = gone.current;
@@ -83,29 +102,52 @@ export default function Explorer() {
       const outcome = await work(signal);
       if (outcome.isOk) kept.value = outcome.value;
       else problem.value = outcome.problem;
+      return outcome.isOk ? outcome.value : undefined;
     } catch (error) {
       if (!signal.aborted) throw error;
+      return undefined;
     } finally {
       isBusy.value = false;
     }
   };
   const request = (): ExplorerRequest | undefined => {
+    const whom = target();
+    if (whom === undefined) return undefined;
     const written = requestOf(state, file.value?.hex);
     if ('fault' in written) {
       problem.value = { code: 'invalid', message: written.fault };
       return undefined;
     }
-    return { ...target(), ...written.value };
+    return { ...whom, ...written.value };
+  };
+  /** Keeps what came in the log, and what it says of the resources of the server. */
+  const note = (method: string, uri: string, came: ExplorerResult): void => {
+    log.value = withExchange(log.value, { atMs: Date.now(), method, uri, result: came });
+    const code = came.response?.code ?? '';
+    const asked = serverOf(uri);
+    if (asked === undefined || !/^2\.|^4\.04/.test(code)) return;
+    const isThere = code.startsWith('2.') && method !== 'DELETE';
+    known.value = { server: asked, links: noteAsked(asked, pathOf(uri), isThere) };
   };
   const submit = async (): Promise<void> => {
+    if (isBusy.value) return;
     const body = request();
     if (body === undefined) return;
-    await asked(result, (signal) => ask('POST /api/explorer/request', { body, signal }));
+    const came = await asked(result, (signal) => ask('POST /api/explorer/request', { body, signal }));
+    if (came !== undefined) note(body.method, body.uri, came);
   };
-  const discover = (): Promise<void> =>
-    asked(links, (signal) => ask('POST /api/explorer/discover', { body: target(), signal }));
-  const ping = (): Promise<void> =>
-    asked(pong, (signal) => ask('POST /api/explorer/ping', { body: target(), signal }));
+  const discover = async (): Promise<void> => {
+    const body = target();
+    if (body === undefined) return;
+    const found = await asked(discovered, (signal) => ask('POST /api/explorer/discover', { body, signal }));
+    const at = serverOf(body.uri);
+    if (found !== undefined && found.problem === null && at !== undefined)
+      known.value = { server: at, links: noteListed(at, found.links) };
+  };
+  const ping = async (): Promise<void> => {
+    const body = target();
+    if (body !== undefined) await asked(pong, (signal) => ask('POST /api/explorer/ping', { body, signal }));
+  };
   const observe = async (): Promise<void> => {
     if (observing.value !== undefined) {
       observing.value.abort();
@@ -124,18 +166,27 @@ export default function Explorer() {
       {
         response: (value) => {
           result.value = value;
+          note(text.observe, body.uri, value);
         },
-        notification: ({ atMs, sequence, response }) => {
-          const { payloadHex, contentFormatName: formatName } = response;
+        notification: ({ atMs, sequence, response, skipped }) => {
+          const { payloadHex, contentFormat, contentFormatName: formatName, code } = response;
           notifications.value = [
             ...notifications.value.slice(-mostNotifications + 1),
-            { atMs, sequence, payloadHex, formatName },
+            { atMs, sequence, payloadHex, contentFormat, formatName, code, skipped },
           ];
         },
       },
     );
     if (why !== undefined) problem.value = why;
     if (observing.value === stop) observing.value = undefined;
+  };
+  const choose = (address: string): void => set({ uri: resolvedTarget(address, state.uri) });
+  const reset = (): void => {
+    observing.value?.abort();
+    typed.value = newTypedFields;
+    file.value = undefined;
+    problem.value = undefined;
+    go('explorer');
   };
 
   return (
@@ -180,19 +231,34 @@ export default function Explorer() {
           <button type="button" onClick={ping} disabled={isBusy.value}>
             {text.ping}
           </button>
+          <button type="button" onClick={reset}>
+            {text.reset}
+          </button>
           <span role="status">{isBusy.value ? text.waiting : ''}</span>
         </div>
+        <SavedRequests
+          onForgetAddresses={() => {
+            history.value = forgetAddresses();
+          }}
+        />
       </form>
       <Problem of={problem.value} />
-      {pong.value !== undefined && (
-        <Notice kind={pong.value.problem === null ? 'good' : 'bad'} live>
-          {pong.value.roundTripMs === null
-            ? (pong.value.problem?.message ?? text.noPong)
-            : text.pong(figure(pong.value.roundTripMs))}
-        </Notice>
-      )}
+      {pong.value !== undefined && <Pong of={pong.value} />}
       <div class="tool">
-        <div>
+        {/* Ctrl-Enter sends from wherever one types. */}
+        {/* biome-ignore lint/a11y/noStaticElementInteractions: the fields inside are what is typed into; the button above does the same. */}
+        <div
+          class="requests"
+          onKeyDown={(event) => {
+            if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) void submit();
+          }}
+        >
+          {(links.length > 0 || discovered.value !== undefined) && (
+            <Card title={text.resources}>
+              <Problem of={discovered.value?.problem} />
+              <LinkTree links={links} uri={state.uri} chosen={state.uri} onChoose={choose} />
+            </Card>
+          )}
           <Inputs title={text.request}>
             <SelectField
               label={text.type}
@@ -203,43 +269,21 @@ export default function Explorer() {
               ]}
               onChange={(type) => set({ type })}
             />
-            <TextField
-              label={text.payload}
-              lines={4}
-              value={state.payload}
-              onChange={(payload) => set({ payload })}
-            />
-            <SelectField
-              label={text.notation}
-              value={state.notation}
-              options={payloadNotations.map((one) => [one, text.notations[one]] as const)}
-              onChange={(notation) => set({ notation, format: formatOfNotation[notation] ?? '' })}
-            />
-            <FilePicker
-              name={file.value?.name}
-              onFile={(picked) => {
-                file.value = picked;
-              }}
-            />
-            <TextField
-              label={text.contentFormat}
-              value={state.format}
-              list={formats}
-              onChange={(format) => set({ format })}
-            />
-            <TextField
-              label={text.accept}
-              value={state.accept}
-              list={formats}
-              onChange={(accept) => set({ accept })}
-            />
-            <TextField
-              label={text.options}
-              lines={3}
-              value={state.options}
-              hint={text.optionsHint}
-              onChange={(options) => set({ options })}
-            />
+            <FormatField label={text.accept} value={state.accept} onChange={(accept) => set({ accept })} />
+            <Folded
+              title={text.payloadTitle}
+              isOpen={!withoutPayload.has(state.method) || state.payload !== '' || file.value !== undefined}
+            >
+              <PayloadFields
+                state={state}
+                set={set}
+                file={file.value}
+                onFile={(picked) => {
+                  file.value = picked;
+                }}
+              />
+            </Folded>
+            <OptionsEditor value={state.options} onChange={(options) => set({ options })} />
             <SelectField
               label={text.block}
               value={state.block}
@@ -255,31 +299,49 @@ export default function Explorer() {
               range={explorerSchema.timeout}
               onChange={(timeout) => set({ timeout })}
             />
+            <ConditionFields state={state} set={set} />
+            <MessageFields state={state} set={set} />
           </Inputs>
-          <ConditionFields state={state} set={set} />
-          <MessageFields state={state} set={set} />
           <CredentialFields
             as={state.as}
             onChoose={(as) => set({ as })}
+            oscore={state.oscore}
+            onOscore={(oscore) => set({ oscore })}
             typed={typed}
-            names={names.state.value.value?.credentials ?? []}
+            names={names.state.value.value ?? { named: [], credentials: [] }}
+            onChange={names.reload}
           />
         </div>
         <div class="results">
-          {links.value !== undefined && (
-            <Card title={text.resources}>
-              <Problem of={links.value.problem} />
-              <LinkTree links={links.value.links} uri={state.uri} onChoose={(uri) => set({ uri })} />
-            </Card>
-          )}
           {notifications.value.length > 0 && (
             <Card title={text.notifications(notifications.value.length)}>
               <Notifications of={notifications.value} />
             </Card>
           )}
-          {result.value === undefined ? <Empty>{text.empty}</Empty> : <ResultShown result={result.value} />}
+          {result.value === undefined ? (
+            <Empty>{text.empty}</Empty>
+          ) : (
+            <ResultShown
+              result={result.value}
+              uses={{
+                onEtag: (etag) => set({ etag }),
+                onIfMatch: (ifMatch) => set({ ifMatch, method: 'PUT' }),
+                onGo: choose,
+              }}
+            />
+          )}
+          {log.value.length > 0 && (
+            <Card title={text.log(log.value.length)}>
+              <ExchangeLog
+                exchanges={log.value}
+                onChoose={(exchange) => {
+                  result.value = exchange.result;
+                }}
+              />
+            </Card>
+          )}
           <Card title={text.collections}>
-            <CollectionRunner />
+            <CollectionRunner state={state} code={result.value?.response?.code} />
           </Card>
         </div>
       </div>
@@ -287,41 +349,20 @@ export default function Explorer() {
   );
 }
 
-const formats = [
-  ...[
-    'text/plain',
-    'application/json',
-    'application/cbor',
-    'application/senml+json',
-    'application/senml+cbor',
-  ],
-  ...['application/link-format', 'application/octet-stream', 'application/xml'],
-];
-
-function FilePicker({
-  name,
-  onFile,
-}: {
-  readonly name: string | undefined;
-  readonly onFile: (file: { readonly name: string; readonly hex: string } | undefined) => void;
-}) {
+function Pong({ of: { roundTripMs, problem, ladder } }: { readonly of: PingResult }) {
   return (
-    <div class="field">
-      <label>
-        {text.file}
-        <input
-          type="file"
-          onChange={async (event) => {
-            const [picked] = event.currentTarget.files ?? [];
-            onFile(picked && { name: picked.name, hex: toHex(new Uint8Array(await picked.arrayBuffer())) });
-          }}
-        />
-      </label>
-      {name !== undefined && (
-        <button type="button" onClick={() => onFile(undefined)}>
-          {text.noFile(name)}
-        </button>
+    <>
+      <Notice kind={problem === null ? 'good' : 'bad'} live>
+        {roundTripMs === null
+          ? `${problem?.message ?? text.noPong} ${problem?.nextStep ?? ''}`
+          : text.pong(figure(roundTripMs))}
+      </Notice>
+      {ladder.length > 0 && (
+        <details>
+          <summary>{text.ladder}</summary>
+          <Ladder steps={ladder} />
+        </details>
       )}
-    </div>
+    </>
   );
 }

@@ -18,6 +18,12 @@ export function attributesText({ attributes }: Pick<LinkView, 'attributes'>): st
   return attributes.map(({ name, value }) => (value === null ? name : `${name}=${value}`)).join('; ');
 }
 
+/** Those that the tree does not show in another way, in one line. */
+export function otherAttributes({ attributes }: Pick<LinkView, 'attributes'>): string {
+  const elsewhere = new Set(['obs', 'ct', 'title', 'sz']);
+  return attributesText({ attributes: attributes.filter(({ name }) => !elsewhere.has(name)) });
+}
+
 /** Levels of the tree: what a device has below them stands in one piece, however many there are. */
 const mostLevels = 16;
 

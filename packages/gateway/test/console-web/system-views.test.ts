@@ -10,6 +10,7 @@ import type { Browser, Page } from 'playwright-core';
 import type {
   AssociationView,
   BridgeView,
+  CredentialNames,
   DevicesPage,
   DeviceView,
   DeviceWithSecret,
@@ -208,8 +209,12 @@ const answers: Answers = {
         missing: null,
       },
       commands: [
-        { tool: 'coap-client', command: "coap-client -m put -e '22.5' coaps://192.0.2.1/sensors/8" },
+        {
+          ...{ tool: 'coap-client', note: null },
+          command: "coap-client -m put -e '22.5' coaps://192.0.2.1/sensors/8",
+        },
       ],
+      ...{ fileBase: 'sensor-8', trust: { fingerprint: null, publicKeyPem: null, authorityPem: null } },
     },
   },
   'PUT /api/devices/sensor-7/rules': device('sensor-7'),
@@ -293,7 +298,15 @@ const answers: Answers = {
   'POST /api/traffic/export': (_, response) => {
     response.writeHead(200, { 'content-type': 'application/x-pcapng' }).end('capture');
   },
-  'GET /api/explorer/credentials': { credentials: [{ id: 'sensor-7', kind: 'psk' }] },
+  'GET /api/explorer/credentials': {
+    credentials: [{ id: 'sensor-7', kind: 'psk' }],
+    named: [
+      {
+        ...{ name: 'lab', proof: 'rpk', oscore: true, about: 'sha256:00', target: 'coaps://lab/*' },
+        ...{ forOperators: false, addedAtMs: 1 },
+      },
+    ],
+  } satisfies CredentialNames,
   'POST /api/explorer/request': result,
   'POST /api/explorer/discover': {
     links: [
@@ -454,13 +467,18 @@ describe('the views of the system', { skip }, () => {
     server.answers = {
       ...answers,
       'POST /api/devices': {
-        device: device('sensor-9'),
+        device: { ...device('sensor-9'), security: 'rpk' },
         secret: null,
         snippets: {
           ...{ gatewayUri: 'coaps://192.0.2.1:5684', host: '192.0.2.1', port: 5684, path: '/sensors/9' },
           commands: [
-            { tool: 'coapsule', command: 'coapsule put coaps://192.0.2.1/sensors/9 -M sensor-9.key' },
+            {
+              ...{ tool: 'coapsule', note: 'a note' },
+              command: 'coapsule put coaps://192.0.2.1/sensors/9 -M sensor-9.key',
+            },
           ],
+          fileBase: 'sensor-9',
+          trust: { fingerprint: 'sha256:00', publicKeyPem: null, authorityPem: null },
           missing: 'this gateway has no key',
         },
       } satisfies DeviceWithSecret,
@@ -474,6 +492,7 @@ describe('the views of the system', { skip }, () => {
     await contains(/sensor-9\.key is its private key/);
     await contains('this gateway has no key');
     await contains('-M sensor-9.key');
+    await contains(/Zephyr: no raw public keys/);
     assert.deepEqual(lastAsked('POST /api/devices'), {
       id: 'sensor-9',
       credential: { kind: 'rpk', publicKeyPem },
@@ -563,7 +582,7 @@ describe('the views of the system', { skip }, () => {
     await contains('Notifications (3)');
     await page.locator('.plot-box canvas').waitFor();
     await page.getByRole('button', { name: 'End the observation' }).click();
-    await page.getByLabel(/^A collection/).fill('requests: []');
+    await page.getByRole('textbox', { name: /^A collection/ }).fill('requests: []');
     await page.getByRole('button', { name: 'Run it' }).click();
     await contains('1 as expected, 0 not.');
     await page.getByText('Conditions and options by name').click();
@@ -602,7 +621,7 @@ describe('the views of the system', { skip }, () => {
       ],
     );
     assert.deepEqual(sent['credential'], { kind: 'rpk', privateKeyPem: 'own', serverKey: 'sha256:00' });
-    await page.getByLabel('Other options').fill('no option!');
+    await page.getByLabel('Option 1', { exact: true }).fill('no option!');
     await page.getByRole('button', { name: 'Send PUT' }).click();
     await contains(/is no option: write NAME: VALUE/);
     await shown.check('explorer-fault');

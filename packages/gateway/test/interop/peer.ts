@@ -30,6 +30,7 @@ const packageOf = {
   mosquitto: 'mosquitto',
   'redis-server': 'redis-server',
   python3: 'python3-minimal',
+  gcc: 'gcc libcoap3-dev',
 } as const;
 
 /** Where `scripts/install-peers.sh` puts what is no Debian package. */
