@@ -86,8 +86,10 @@ export function AddDevice() {
     return (
       <Page title={text.addTitle} lead={<a href={`${base}devices`}>{text.back}</a>}>
         <Card title={device.device.id} wide>
-          <Notice kind="good" live>
-            {text.addedNow(device.device.id)}
+          <Notice kind={device.snippets.missing === null ? 'good' : 'info'} live>
+            {device.snippets.missing === null
+              ? text.addedNow(device.device.id)
+              : text.addedOnly(device.device.id)}
           </Notice>
           <MadeCredential made={device} files={files} />
           <a href={base + deviceAddress(device.device.id)}>{text.toDevice}</a>

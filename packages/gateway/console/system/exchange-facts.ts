@@ -1,5 +1,5 @@
 /**
- * What the messages of an exchange say in figures. Pure function.
+ * What the messages of an exchange say in figures. Pure functions.
  *
  * @module
  */
@@ -36,4 +36,14 @@ export function exchangeFacts(ladder: readonly LadderStep[]): ExchangeFacts {
     ...{ sentBytes: bytes(sent), receivedBytes: bytes(received) },
     retransmissions: of('retransmission').length,
   };
+}
+
+/** A step of a handshake without what all of them have: where it goes, and what it is. */
+export function handshakeStep(text: string): {
+  readonly side: 'client' | 'server' | 'between';
+  readonly text: string;
+} {
+  const [, arrow = '', what = text] = /^([→←*])\s+\S+\s+DTLS\s+(?:\d+\.\d ms\s+)?(.*)$/s.exec(text) ?? [];
+  const side = arrow === '→' ? 'client' : arrow === '←' ? 'server' : 'between';
+  return { side, text: arrow === '' || arrow === '*' ? what : `${arrow} ${what}` };
 }

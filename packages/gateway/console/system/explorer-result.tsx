@@ -14,7 +14,7 @@ import { Problem } from '../parts/problem.tsx';
 import { shown } from '../parts/shown.ts';
 import { base } from '../shell/location.ts';
 import { words } from '../wording.ts';
-import { exchangeFacts } from './exchange-facts.ts';
+import { exchangeFacts, handshakeStep } from './exchange-facts.ts';
 
 const text = words.explorer;
 
@@ -183,19 +183,22 @@ function Step({
   readonly isOpen: boolean;
   readonly onToggle: () => void;
 }) {
+  // Flights go from side to side as messages do; lines about the whole stand between.
+  const step =
+    kind === 'handshake' || what.startsWith('* ')
+      ? handshakeStep(what)
+      : { side: sides[kind], text: `${text.kinds[kind]} ${what}` };
   return (
-    <li class={sides[kind]}>
+    <li class={kind === 'handshake' ? `${step.side} flight` : step.side}>
       <span class="when">
         {milliseconds(atMs)}
         {sinceMs >= 1 && <span class="hint"> +{figure(sinceMs)}</span>}
       </span>
       {bytesHex === null ? (
-        <span>
-          {text.kinds[kind]} {shown(what)}
-        </span>
+        <span>{shown(step.text)}</span>
       ) : (
         <button type="button" class="bare" aria-expanded={isOpen} onClick={onToggle}>
-          {text.kinds[kind]} {shown(what)}
+          {shown(step.text)}
         </button>
       )}
       {isOpen && bytesHex !== null && (

@@ -65,6 +65,7 @@ export default function Explorer() {
   const known = useSignal({ server, links: knownLinks(server) });
   const names = useResource((signal) => ask('GET /api/explorer/credentials', { signal }), 'credentials');
   const gone = useRef<AbortController>(new AbortController());
+  const results = useRef<HTMLDivElement>(null);
   useEffect(() => {
     gone.current = new AbortController();
     return () => {
@@ -134,7 +135,11 @@ export default function Explorer() {
     const body = request();
     if (body === undefined) return;
     const came = await asked(result, (signal) => ask('POST /api/explorer/request', { body, signal }));
-    if (came !== undefined) note(body.method, body.uri, came);
+    if (came === undefined) return;
+    note(body.method, body.uri, came);
+    // On a narrow screen the answer is below the inputs.
+    const { top = 0 } = results.current?.getBoundingClientRect() ?? {};
+    if (top > innerHeight) results.current?.scrollIntoView();
   };
   const discover = async (): Promise<void> => {
     const body = target();
@@ -312,7 +317,7 @@ export default function Explorer() {
             onChange={names.reload}
           />
         </div>
-        <div class="results">
+        <div class="results" ref={results}>
           {notifications.value.length > 0 && (
             <Card title={text.notifications(notifications.value.length)}>
               <Notifications of={notifications.value} />
@@ -340,9 +345,12 @@ export default function Explorer() {
               />
             </Card>
           )}
-          <Card title={text.collections}>
-            <CollectionRunner state={state} code={result.value?.response?.code} />
-          </Card>
+          <section class="card">
+            <details>
+              <summary>{text.collections}</summary>
+              <CollectionRunner state={state} code={result.value?.response?.code} />
+            </details>
+          </section>
         </div>
       </div>
     </Page>

@@ -29,7 +29,12 @@ export function LinkTree({
 }) {
   if (links.length === 0) return <Empty>{text.noResources}</Empty>;
   const marked = new Set(links.filter(({ isListed }) => !isListed).map(({ target }) => target));
-  return <Nodes nodes={linkTree(links)} uri={uri} chosen={chosen} marked={marked} onChoose={onChoose} />;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse scrolls it with the arrow keys.
+    <section class="tree-scroll" tabIndex={0} aria-label={text.resources}>
+      <Nodes nodes={linkTree(links)} uri={uri} chosen={chosen} marked={marked} onChoose={onChoose} />
+    </section>
+  );
 }
 
 interface NodesProps {

@@ -8,7 +8,7 @@ import { withStep } from '../../console/system/collection-step.ts';
 import { deviceAddress, deviceIdOf } from '../../console/system/device-address.ts';
 import { issuedCertificate, newDeviceKeys } from '../../console/system/device-keys.ts';
 import { ago, until } from '../../console/system/durations.ts';
-import { exchangeFacts } from '../../console/system/exchange-facts.ts';
+import { exchangeFacts, handshakeStep } from '../../console/system/exchange-facts.ts';
 import { withNewest } from '../../console/system/explorer-history.ts';
 import {
   namedOptions,
@@ -374,6 +374,17 @@ describe('the explorer', () => {
       ...{ type: 'ACK', messageId: 'beef', token: '01', sent: 2, received: 2 },
       ...{ sentBytes: 4, receivedBytes: 4, retransmissions: 1 },
     });
+  });
+
+  test('shows flights of a handshake by their side, without the address that all have', () => {
+    assert.deepEqual(handshakeStep('→ 127.0.0.1:5684 DTLS     0.0 ms  flight 1  128 B  ClientHello'), {
+      ...{ side: 'client', text: '→ flight 1  128 B  ClientHello' },
+    });
+    assert.equal(handshakeStep('← [::1]:5684 DTLS 3.8 ms flight 2').side, 'server');
+    assert.deepEqual(handshakeStep('* [::1]:5684 DTLS association closed: local'), {
+      ...{ side: 'between', text: 'association closed: local' },
+    });
+    assert.equal(handshakeStep('something else').text, 'something else');
   });
 
   test('knows resources that answered without being listed, until they are gone or listed', () => {

@@ -4,6 +4,8 @@
  */
 
 import assert from 'node:assert/strict';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
@@ -19,6 +21,7 @@ import type {
   GatewayInfo,
   LiveEvents,
   MetricsView,
+  NamedCredentialView,
   ProxyView,
   ScenariosView,
   SessionView,
@@ -500,6 +503,125 @@ describe('the views of the system', { skip }, () => {
     server.answers = answers;
   });
 
+  test('a raw public key is made in the page: the gateway gets its public half alone, the rest is there to be saved', async () => {
+    const trust = { fingerprint: `sha256:${'0f'.repeat(32)}`, authorityPem: null };
+    const publicKeyPem = '-----BEGIN PUBLIC KEY-----\nAP8=\n-----END PUBLIC KEY-----\n';
+    server.answers = {
+      ...answers,
+      'POST /api/devices': {
+        device: { ...device('sensor-9'), security: 'rpk' },
+        secret: null,
+        snippets: {
+          ...{ gatewayUri: 'coaps://192.0.2.1:5684', host: '192.0.2.1', port: 5684, path: '/sensors/9' },
+          ...{ commands: [], fileBase: 'sensor-9', trust: { ...trust, publicKeyPem }, missing: null },
+        },
+      } satisfies DeviceWithSecret,
+    };
+    await at('devices/new');
+    await page.getByLabel('Id', { exact: true }).fill('sensor-9');
+    await page.getByLabel('How it proves itself').selectOption('rpk-new');
+    await page.getByRole('button', { name: 'Add it' }).click();
+    await contains('This is shown once: bring it to the device now.');
+    const sent = JSON.stringify(lastAsked('POST /api/devices'));
+    assert.match(sent, /"kind":"rpk","publicKeyPem":"-----BEGIN PUBLIC KEY-----/);
+    assert.doesNotMatch(sent, /PRIVATE/);
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'Save sensor-9.key' }).click(),
+    ]);
+    const saved = readFileSync(await download.path(), 'utf8');
+    const { credential } = lastAsked('POST /api/devices') as { credential: { publicKeyPem: string } };
+    assert.equal(download.suggestedFilename(), 'sensor-9.key');
+    assert.deepEqual(
+      createPublicKey(createPrivateKey(saved)).export({ format: 'der', type: 'spki' }),
+      createPublicKey(credential.publicKeyPem).export({ format: 'der', type: 'spki' }),
+    );
+    await page.getByRole('link', { name: 'Save gateway.pub' }).waitFor();
+    await contains(/static const uint8_t gateway_key\[\] = \{ 0x00, 0xff \};/);
+    await shown.check('device-added-rpk');
+    server.answers = answers;
+  });
+
+  test('a credential is kept under a name, used by it, and removed; nothing of it stays in the page', async () => {
+    const secrets = ['a secret that is long', 'master_secret,hex,"0102"'];
+    server.answers = {
+      ...answers,
+      'POST /api/explorer/credentials': {
+        ...{ name: 'both', proof: 'psk', oscore: true, about: 'identity me', target: null },
+        ...{ forOperators: true, addedAtMs: 1 },
+      } satisfies NamedCredentialView,
+      'DELETE /api/explorer/credentials/lab': null,
+    };
+    await at('explorer');
+    await page.getByLabel('As whom').selectOption('psk');
+    await page.getByLabel('Identity').fill('me');
+    await page.getByLabel('Key', { exact: true }).fill(secrets[0] ?? '');
+    await page.getByLabel(/^Protect each request end to end/).check();
+    await page.getByLabel('Security Context').fill(secrets[1] ?? '');
+    await page.getByText('Credentials with a name (1)').click();
+    await page.getByLabel('Name', { exact: true }).fill('both');
+    await page.getByLabel('The role "operate" may use it, too').check();
+    await page.getByRole('button', { name: 'Keep it' }).click();
+    await contains(/from which number on nobody has used the context/);
+    await page.getByLabel('First number that nobody has used').fill('0');
+    await page.getByRole('button', { name: 'Keep it' }).click();
+    await page.waitForURL(/as=named/);
+    assert.deepEqual(lastAsked('POST /api/explorer/credentials'), {
+      ...{ name: 'both', forOperators: true },
+      proof: { kind: 'psk', identity: 'me', keyHex: Buffer.from(secrets[0] ?? '').toString('hex') },
+      oscore: { contextText: secrets[1], firstNumber: 0 },
+    });
+    const html = await page.content();
+    const kept = JSON.stringify(
+      await page.evaluate('({ ...localStorage, ...sessionStorage, url: location.href })'),
+    );
+    for (const secret of secrets) assert.ok(!html.includes(secret) && !kept.includes(secret));
+    await page.getByLabel('As whom').selectOption('named:lab');
+    await contains('Kept in the gateway: sha256:00. For coaps://lab/* alone.');
+    await page.getByRole('button', { name: 'Send GET' }).click();
+    await page.locator('.verdict').waitFor();
+    const sent = lastAsked('POST /api/explorer/request') as Record<string, unknown>;
+    assert.deepEqual([sent['credential'], sent['oscore']], [{ kind: 'named', name: 'lab' }, undefined]);
+    await page.getByRole('button', { name: 'Remove lab' }).click();
+    await page.waitForURL((url) => !url.search.includes('as='));
+    await shown.check('explorer-credentials');
+    server.answers = answers;
+  });
+
+  test('a request is saved under a name without its key, called up, and shown again from the log', async () => {
+    await at('explorer?uri=coap%3A%2F%2Fa%2Fb&method=PUT&payload=1');
+    await page.getByLabel('As whom').selectOption('psk');
+    await page.getByLabel('Key', { exact: true }).fill('a secret that is long');
+    await page.getByText(/^Saved requests/).click();
+    await page.getByLabel('Name of this request').fill('light on');
+    await page.getByRole('button', { name: 'Save it' }).click();
+    await page.getByRole('button', { name: 'Start anew' }).click();
+    assert.equal(await page.getByLabel('Payload', { exact: true }).inputValue(), '');
+    await page.getByRole('link', { name: 'light on' }).click();
+    assert.equal(await page.getByLabel('Address').inputValue(), 'coap://a/b');
+    assert.equal(await page.getByLabel('Payload', { exact: true }).inputValue(), '1');
+    assert.equal(await page.getByLabel('Key', { exact: true }).inputValue(), '', 'the key was nowhere');
+    await page.getByLabel('Payload', { exact: true }).press('Control+Enter');
+    await contains('Requests so far (1)');
+    await page.getByRole('button', { name: 'Add an option' }).click();
+    await page.getByLabel('Option 1', { exact: true }).fill('Uri-Query');
+    await page.getByLabel('Value of option 1').fill('a=b');
+    await page.getByRole('button', { name: 'Send PUT' }).click();
+    await contains('Requests so far (2)');
+    assert.deepEqual((lastAsked('POST /api/explorer/request') as Record<string, unknown>)['options'], [
+      { option: 'Uri-Query', value: 'a=b' },
+    ]);
+    await page.getByRole('button', { name: 'Show' }).first().click();
+    // It answered without being listed.
+    await page.getByRole('button', { name: /^\/b not listed/ }).waitFor();
+    await page.getByText('Collections', { exact: true }).click();
+    await page.getByRole('button', { name: 'Add the request above' }).click();
+    assert.match(
+      await page.getByRole('textbox', { name: /^A collection/ }).inputValue(),
+      /uri: "coap:\/\/a\/b"[\s\S]*expect: \{ code: "2\.05" \}/,
+    );
+  });
+
   test('live values move, are plotted, pinned by address, and paused without loss', async () => {
     await at('live');
     await contains('20 Cel');
@@ -582,13 +704,14 @@ describe('the views of the system', { skip }, () => {
     await contains('Notifications (3)');
     await page.locator('.plot-box canvas').waitFor();
     await page.getByRole('button', { name: 'End the observation' }).click();
+    await page.getByText('Collections', { exact: true }).click();
     await page.getByRole('textbox', { name: /^A collection/ }).fill('requests: []');
     await page.getByRole('button', { name: 'Run it' }).click();
     await contains('1 as expected, 0 not.');
-    await page.getByText('Conditions and options by name').click();
+    await page.getByText('Conditions and proxy').click();
     await page.getByLabel('ETag', { exact: true }).fill('02 03');
     await page.getByLabel('Through the proxy').fill('coap://p');
-    await page.getByText('Messages', { exact: true }).click();
+    await page.getByText('How messages go', { exact: true }).click();
     await page.getByLabel('Send again what is not acknowledged').uncheck();
     await page.getByLabel('Send each datagram twice').check();
     await page.getByLabel('A token of its own').check();
