@@ -53,7 +53,11 @@ export class FirstMessages {
     const make = this.#maker(exchange, response, sequence, now);
     const mayRefuse = !isNotification && isSafeRequest(code);
     const mayEcho = !isNotification && !exchange.acknowledged;
-    const place = { peer, token, szx, mayRefuse, mayEcho, lengthAtMost: lengthAtMost(response, token) };
+    const leavesPing = !isNotification && exchange.observe === 'register';
+    const place = {
+      ...{ peer, token, szx, mayRefuse, mayEcho, leavesPing },
+      lengthAtMost: lengthAtMost(response, token),
+    };
     const limited = this.#answers.fit(place, make, now);
     if (limited.kind === 'refused') this.#context.supply.release(response.body);
     if (isSuccessCode(response.code) && limited.content.code === Code.BadRequest) {
@@ -66,13 +70,14 @@ export class FirstMessages {
   gainsByProof(exchange: ServerExchange, response: Representation, now: Instant): boolean {
     const { peer, token, code, wish, acknowledged } = exchange;
     const allowance = this.#context.addressLimit.allowance(peer, now);
+    // What is added to the bound is more than a ping.
     if (allowance === Infinity || (wish === undefined && lengthAtMost(response, token) <= allowance))
       return false;
     // RFC 9177: a set of blocks goes to an address that is proved; else each of them costs a round trip.
     const isSet = this.#qBlocks.isWanted(exchange, response, this.#answers.szxFor(peer));
     if (isSet && this.#answers.mayBeProved(peer, now)) return true;
     const make = this.#maker(exchange, response, undefined, now);
-    return this.#answers.gainsByProof(peer, token, make, lastBytesFor(code, acknowledged), now);
+    return this.#answers.gainsByProof(exchange, make, lastBytesFor(code, acknowledged), now);
   }
 
   #maker(

@@ -49,6 +49,11 @@ export interface ResponsePlace {
   readonly mayEcho: boolean;
   /** No message that the response can become has more bytes. Without it that is found out by making them. */
   readonly lengthAtMost?: number;
+  /**
+   * It begins an observation: a ping asks for the proof that notifications need, and has to have its bytes, since an observer
+   * sends nothing more that would bring others.
+   */
+  readonly leavesPing: boolean;
 }
 
 /** What the last bytes that may go to a peer are for; see `ResponseLimit.gainsByProof`. */
@@ -68,21 +73,24 @@ export class ResponseLimit {
 
   /** The response that `make` makes, or what may go of it now. */
   fit(place: ResponsePlace, make: ResponseMaker, now: Instant): LimitedResponse {
-    const { peer, token, szx, mayRefuse, mayEcho, lengthAtMost = Infinity } = place;
+    const { peer, token, szx, mayRefuse, mayEcho, leavesPing, lengthAtMost = Infinity } = place;
     const allowance = this.#limit.allowance(peer, now);
     if (allowance === Infinity) {
       const content = make(szx, this.#bodies);
       const echo = mayEcho && this.#limit.takesEcho(peer, now) ? this.#issue(peer, now) : undefined;
       return { kind: 'whole', content: this.#with(() => true, content, OptionNumber.Echo, echo) };
     }
-    if (lengthAtMost <= allowance) return { kind: 'whole', content: make(szx, this.#bodies) };
+    const reserved = leavesPing && this.#limit.mayAsk(peer, now) ? pingLength : 0;
+    if (lengthAtMost + reserved <= allowance) return { kind: 'whole', content: make(szx, this.#bodies) };
     const fitsInto =
       (bytes: number) =>
       ({ options, payload }: Content): boolean =>
         encodedLength({ token, options, payload }) <= bytes;
     const fits = fitsInto(allowance);
     const full = make(szx, weighing);
-    if (fits(full)) return { kind: 'whole', content: make(szx, this.#bodies) };
+    // An error begins no observation.
+    const isRoomy = isSuccessCode(full.code) ? fitsInto(allowance - reserved) : fits;
+    if (isRoomy(full)) return { kind: 'whole', content: make(szx, this.#bodies) };
     // A diagnostic payload is for people (RFC 7252 §5.5.2), and no body to be fetched in blocks.
     if (!isSuccessCode(full.code)) return { kind: 'cut', content: withoutPayload(full) };
     // A ping for a proof follows what is cut, where there is room for it: else it waits for the next request.
@@ -112,7 +120,7 @@ export class ResponseLimit {
    *        where they are too few for a block anyway and nothing else can go instead.
    */
   gainsByProof(
-    { peer, token, szx }: Omit<ResponsePlace, 'mayRefuse' | 'mayEcho'>,
+    { peer, token, szx, leavesPing }: Omit<ResponsePlace, 'mayRefuse' | 'mayEcho'>,
     make: ResponseMaker,
     lastBytes: LastBytes,
     now: Instant,
@@ -121,10 +129,13 @@ export class ResponseLimit {
     if (allowance === Infinity || !this.#limit.mayAsk(peer, now)) return false;
     const lengthOf = ({ options, payload }: Content): number => encodedLength({ token, options, payload });
     const full = make(szx, weighing);
-    if (!isSuccessCode(full.code) || lengthOf(full) <= allowance) return false;
+    const reserved = leavesPing ? pingLength : 0;
+    if (!isSuccessCode(full.code) || lengthOf(full) + reserved <= allowance) return false;
     if (allowance < pingLength) return false;
     const least = lengthOf(withoutSize(make(0, weighing)));
     if (least <= allowance - pingLength || lastBytes === 'for-the-ping') return true;
+    // Nothing else of an observer brings bytes for the ping.
+    if (leavesPing && least <= allowance) return true;
     return least > allowance && lastBytes === 'for-a-block-if-one-fits';
   }
 

@@ -14,7 +14,7 @@ import { type OptionReader, OptionSet } from '../coap/option-set.ts';
 import { noBytes } from '../foundation/bytes.ts';
 import type { Instant } from '../foundation/instant.ts';
 import type { Arrival } from './arrival.ts';
-import type { OutgoingMessage, PeerKey } from './exchange.ts';
+import type { OutgoingMessage, PeerKey, ServerExchange } from './exchange.ts';
 import {
   type LastBytes,
   type LimitedResponse,
@@ -56,7 +56,10 @@ export class ServerAnswers {
   answer(arrival: Arrival, make: ResponseMaker): void {
     const { peer, message, group, now } = arrival;
     const { token } = message;
-    const place = { peer, token, szx: this.szxFor(peer), mayRefuse: true, mayEcho: true };
+    const place = {
+      ...{ peer, token, szx: this.szxFor(peer), mayRefuse: true, mayEcho: true },
+      leavesPing: false,
+    };
     const { kind, content } = this.fit(place, make, now);
     this.#sendAnswer(arrival, { ...content, token }, kind === 'refused' ? 'NON' : undefined);
     // Who asked a group shows it by going on with one device.
@@ -142,13 +145,13 @@ export class ServerAnswers {
 
   /** Whether a response would be cut that need not be, once the peer has answered a ping. */
   gainsByProof(
-    peer: PeerKey,
-    token: Uint8Array,
+    { peer, token, observe }: Pick<ServerExchange, 'peer' | 'token' | 'observe'>,
     make: ResponseMaker,
     lastBytes: LastBytes,
     now: Instant,
   ): boolean {
-    return this.#limit.gainsByProof({ peer, token, szx: this.szxFor(peer) }, make, lastBytes, now);
+    const place = { peer, token, szx: this.szxFor(peer), leavesPing: observe === 'register' };
+    return this.#limit.gainsByProof(place, make, lastBytes, now);
   }
 
   #sendAnswer(

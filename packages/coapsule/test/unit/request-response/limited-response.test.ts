@@ -27,7 +27,7 @@ for (const allowance of [Infinity, 60]) {
       bodies,
     );
     const hasEcho = (mayEcho: boolean): boolean => {
-      const place = { peer: 'peer', token: noBytes, szx: 6, mayRefuse: false, mayEcho };
+      const place = { peer: 'peer', token: noBytes, szx: 6, mayRefuse: false, mayEcho, leavesPing: false };
       // Of 16 to 1024 bytes, as the size of its blocks is.
       const make = (szx: number) => ({
         code: Code.Content,
