@@ -270,11 +270,17 @@ test('no Echo comes in a notification or a separate response: libcoap would put 
 
 test('an observer gets notifications however near its first response comes to what may go to it', () => {
   // Of all these lengths some leave less than the four bytes of a ping: nothing else of an observer brings others.
-  for (const type of ['CON', 'NON'] as const) {
+  const formats = [undefined, 50, 11_542].map((format) =>
+    format === undefined ? new OptionSet() : new OptionSet().set(OptionNumber.ContentFormat, format),
+  );
+  for (const [type, options] of (['CON', 'NON'] as const).flatMap((one) =>
+    formats.map((format) => [one, format] as const),
+  )) {
     for (let length = 0; length < 64; length++) {
       let state = 0;
+      const payload = (): string => `${state}`.padStart(length, 'x');
       const pair = new Pair({
-        handler: () => ({ code: Code.Content, payload: `${state}`.padStart(length, 'x'), observe: true }),
+        handler: () => ({ code: Code.Content, options, payload: payload(), observe: true }),
       });
       const observed = pair.request('/obs', { observe: true, type });
       pair.run(5_000);
@@ -282,7 +288,11 @@ test('an observer gets notifications however near its first response comes to wh
         pair.notify('/obs');
         pair.run(30_000);
         const latest = decodeUtf8(observed.responses.at(-1)?.payload ?? noBytes) ?? '';
-        assert.equal(latest.at(-1), `${state}`, `${length} bytes, ${type}`);
+        assert.equal(
+          latest.at(-1),
+          `${state}`,
+          `${length} bytes, ${type}, ${[...options.entries()].length} options`,
+        );
       }
     }
   }

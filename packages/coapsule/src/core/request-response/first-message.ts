@@ -68,7 +68,7 @@ export class FirstMessages {
 
   /** Whether a response would be cut that need not be, once the peer has answered a ping. */
   gainsByProof(exchange: ServerExchange, response: Representation, now: Instant): boolean {
-    const { peer, token, code, wish, acknowledged } = exchange;
+    const { peer, token, code, observe, wish, acknowledged } = exchange;
     const allowance = this.#context.addressLimit.allowance(peer, now);
     // What is added to the bound is more than a ping.
     if (allowance === Infinity || (wish === undefined && lengthAtMost(response, token) <= allowance))
@@ -76,7 +76,9 @@ export class FirstMessages {
     // RFC 9177: a set of blocks goes to an address that is proved; else each of them costs a round trip.
     const isSet = this.#qBlocks.isWanted(exchange, response, this.#answers.szxFor(peer));
     if (isSet && this.#answers.mayBeProved(peer, now)) return true;
-    const make = this.#maker(exchange, response, undefined, now);
+    // A registration is answered with an Observe option; which number it has is not known yet (RFC 7641 §3.4: 3 bytes at most).
+    const sequence = observe === 'register' ? 0xff_ffff : undefined;
+    const make = this.#maker(exchange, response, sequence, now);
     return this.#answers.gainsByProof(exchange, make, lastBytesFor(code, acknowledged), now);
   }
 

@@ -96,6 +96,9 @@ export class ResponseLimit {
     // A ping for a proof follows what is cut, where there is room for it: else it waits for the next request.
     const block =
       this.#cut(place, make, fitsInto(allowance - pingLength), now) ??
+      (reserved > 0
+        ? this.#cut(place, withShortEtag(make), fitsInto(allowance - reserved), now)
+        : undefined) ??
       this.#cut(place, make, fits, now) ??
       this.#cut(place, withShortEtag(make), fits, now);
     if (block !== undefined) return { kind: 'cut', content: block };
