@@ -32,7 +32,7 @@ export const words = {
   notices: { good: 'Good:', info: 'Note:', warning: 'Warning:', bad: 'Problem:' },
 
   paging: { more: 'The next ones', first: 'The first ones' },
-  fromFile: (label: string) => `${label}: from a file`,
+  fromFile: (label: string) => `From a file: ${label}`,
 
   copy: {
     copy: 'Copy',
@@ -529,6 +529,7 @@ export const words = {
     optionName: (at: number) => `Option ${at}`,
     optionValue: (at: number) => `Value of option ${at}`,
     optionRemove: (at: number) => `Remove option ${at}`,
+    optionBlock: 'number/size, such as 3/64',
     optionFormats: { empty: 'no value', opaque: '0x…', uint: 'a number', string: 'text' },
     block: 'Block size',
     blockUsual: 'as it fits',

@@ -12,6 +12,7 @@ import { toHex } from '../parts/hex-text.ts';
 import { words } from '../wording.ts';
 import type { Written } from './explorer-input.ts';
 import { KeptCredentials } from './kept-credentials.tsx';
+import { TextFileField } from './text-file-field.tsx';
 
 /** What is typed in, of all kinds. */
 export interface TypedFields {
@@ -163,25 +164,25 @@ export function CredentialFields({
       )}
       {as === 'rpk' && (
         <>
-          <TextField
+          <TextFileField
             label={text.privateKeyPem}
             lines={3}
             hint={text.noPrivateKeys}
             {...field('privateKey')}
           />
-          <TextField label={text.serverKey} lines={3} {...field('serverKey')} />
+          <TextFileField label={text.serverKey} lines={3} {...field('serverKey')} />
         </>
       )}
       {as === 'x509' && (
         <>
-          <TextField label={text.authorityPem} lines={3} {...field('authority')} />
-          <TextField
+          <TextFileField label={text.authorityPem} lines={3} {...field('authority')} />
+          <TextFileField
             label={text.certificatePem}
             lines={3}
             hint={text.certificateHint}
             {...field('certificate')}
           />
-          <TextField
+          <TextFileField
             label={text.privateKeyPem}
             lines={3}
             hint={text.noPrivateKeys}
@@ -194,7 +195,7 @@ export function CredentialFields({
       )}
       {oscore && chosen?.oscore !== true && (
         <>
-          <TextField label={text.context} lines={6} hint={text.contextHint} {...field('context')} />
+          <TextFileField label={text.context} lines={6} hint={text.contextHint} {...field('context')} />
           <TextField label={text.firstNumber} hint={text.firstNumberHint} {...field('firstNumber')} />
         </>
       )}

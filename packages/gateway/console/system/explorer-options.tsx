@@ -71,5 +71,6 @@ export function OptionsEditor({
 /** What goes into the value. */
 function formatOf(name: string): string {
   const found = known.find((one) => one.name.toLowerCase() === name.toLowerCase());
-  return found === undefined ? '' : text.optionFormats[found.format];
+  if (found === undefined) return '';
+  return /^Block\d$/.test(found.name) ? text.optionBlock : text.optionFormats[found.format];
 }

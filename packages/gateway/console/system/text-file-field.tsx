@@ -30,18 +30,16 @@ export function TextFileField({
         onChange={onChange}
         {...(hint !== undefined && { hint })}
       />
-      <div class="field">
-        <label>
-          {words.fromFile(label)}
-          <input
-            type="file"
-            onChange={async (event) => {
-              const [picked] = event.currentTarget.files ?? [];
-              // What is larger is no key, certificate, context or collection.
-              if (picked !== undefined && picked.size <= 256 * 1024) onChange(await picked.text());
-            }}
-          />
-        </label>
+      <div class="field beside">
+        <input
+          type="file"
+          aria-label={words.fromFile(label)}
+          onChange={async (event) => {
+            const [picked] = event.currentTarget.files ?? [];
+            // What is larger is no key, certificate, context or collection.
+            if (picked !== undefined && picked.size <= 256 * 1024) onChange(await picked.text());
+          }}
+        />
       </div>
     </>
   );

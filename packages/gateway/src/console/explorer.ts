@@ -182,10 +182,25 @@ function messageOption({
     return { number, value: bytes };
   }
   if (optionDefinition(number)?.format !== 'uint') return { number, value };
+  const [, block, size, more] = blocks.has(number)
+    ? (/^(\d{1,7})\/(\d{2,4})(\/more)?$/.exec(value) ?? [])
+    : [];
+  if (block !== undefined) {
+    const szx = Math.log2(Number(size)) - 4;
+    if (!Number.isInteger(szx) || szx < 0 || szx > 6 || Number(block) >= 2 ** 20)
+      throw new ApiFailure(
+        'invalid',
+        `${option} is "${value}": a block has a number below 2^20 and 16, 32, 64, 128, 256, 512 or 1024 bytes (RFC 7959 §2.2)`,
+        'write it as NUMBER/SIZE or NUMBER/SIZE/more, such as 3/64',
+      );
+    return { number, value: Number(block) * 16 + (more === undefined ? 0 : 8) + szx };
+  }
   if (!/^\d{1,10}$/.test(value) || Number(value) > 0xffff_ffff)
     throw new ApiFailure('invalid', `the value of ${option} is a number`);
   return { number, value: Number(value) };
 }
+
+const blocks: ReadonlySet<number> = new Set([OptionNumber.Block1, OptionNumber.Block2]);
 
 /** A response as the console has it. @param payload Of which no more than a mebibyte is given. */
 export function explorerResponse(

@@ -557,7 +557,7 @@ describe('the views of the system', { skip }, () => {
     await page.getByLabel('Identity').fill('me');
     await page.getByLabel('Key', { exact: true }).fill(secrets[0] ?? '');
     await page.getByLabel(/^Protect each request end to end/).check();
-    await page.getByLabel('Security Context').fill(secrets[1] ?? '');
+    await page.getByLabel('Security Context', { exact: true }).fill(secrets[1] ?? '');
     await page.getByText('Credentials with a name (1)').click();
     await page.getByLabel('Name', { exact: true }).fill('both');
     await page.getByLabel('The role "operate" may use it, too').check();
@@ -719,8 +719,8 @@ describe('the views of the system', { skip }, () => {
     await page.getByLabel('Written as').selectOption('diagnostic');
     await page.getByLabel('Payload', { exact: true }).fill("[1, h'02']");
     await page.getByLabel('As whom').selectOption('rpk');
-    await page.getByLabel('Private key (PEM)').fill('own');
-    await page.getByLabel('Public key of the server').fill('sha256:00');
+    await page.getByLabel('Private key (PEM)', { exact: true }).fill('own');
+    await page.getByLabel(/^Public key of the server/).fill('sha256:00');
     await page.getByRole('button', { name: 'Send PUT' }).click();
     await page.waitForFunction(`!document.querySelector('button.primary').disabled`);
     const sent = lastAsked('POST /api/explorer/request') as Record<string, unknown>;

@@ -236,6 +236,39 @@ test('requests have the token, conditions, proxy and repetition that are asked f
   assert.ok(proxied.ladder[0]?.fields.some(({ name }) => name === 'Proxy-Scheme'));
 });
 
+test('options by name go as they are, also those that the client otherwise sees to: blocks by number, Observe, unknown ones', async (t) => {
+  const { admin, coap } = await startTestConsole(t, { demo: true });
+  const user = await admin();
+  const ask = async (path: string, option: string | number, value: string) =>
+    user.json<ExplorerResult>('POST', '/api/explorer/request', {
+      ...{ uri: coap + path, method: 'GET', options: [{ option, value }] },
+    });
+  const block = await ask('/large', 'Block2', '2/64');
+  // The letters A to Z over and over, from the 128th on.
+  assert.equal(
+    Buffer.from(block.response?.payloadHex ?? '', 'hex')
+      .toString()
+      .slice(0, 3),
+    'YZA',
+  );
+  assert.equal(block.response?.payloadHex.length, 128);
+  assert.match(block.ladder[0]?.text ?? '', /Block2 2\/last\/64/);
+  assert.match((await ask('/light', 'Observe', '1')).ladder[0]?.text ?? '', /Observe 1/);
+  assert.equal((await ask('/config', 65_001, '0x01')).response?.code, '4.02');
+  const put = await user.json<ExplorerResult>('POST', '/api/explorer/request', {
+    ...{ uri: `${coap}/store/x`, method: 'PUT', payloadHex: '00'.repeat(16) },
+    options: [{ option: 'Block1', value: '0/16/more' }],
+  });
+  assert.equal(put.response?.code, '2.31');
+  const refused = await user.ask('POST', '/api/explorer/request', {
+    ...{ uri: coap, method: 'GET', options: [{ option: 'Block2', value: '1/48' }] },
+  });
+  assert.match(
+    (await problemOf(refused)).message,
+    /Block2 is "1\/48": a block has a number below 2\^20 and 16, 32/,
+  );
+});
+
 test('an observation that is to end by a Reset is there for its next notification', {
   timeout: 30_000,
 }, async (t) => {
