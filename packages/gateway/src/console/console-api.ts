@@ -4,7 +4,6 @@
  * its body as it should be. Whoever is nobody learns nothing but that.
  */
 import type { Context, Hono } from 'hono';
-import { getCookie } from 'hono/cookie';
 import type * as z from 'zod';
 import { StoreFault } from '../store/store-fault.ts';
 import { ApiFailure } from './api-failure.ts';
@@ -12,6 +11,7 @@ import type { ApiRoutes, Role } from './api-types.ts';
 import { type ConsoleRoute, type RouteName, routeTable } from './route-table.ts';
 import { isSameSite } from './same-site.ts';
 import { securityHeaders } from './security-headers.ts';
+import { sessionIdOf } from './session-cookie.ts';
 import { type ConsoleSessions, hasCsrfToken, type Session, type SessionUser } from './sessions.ts';
 import { UserPlaces } from './user-places.ts';
 
@@ -53,9 +53,6 @@ export interface ConsoleApiParts {
   /** Something failed that is nobody's fault but ours. */
   readonly onError: (error: Error) => void;
 }
-
-/** The cookie with the id of the session. */
-export const sessionCookie = 'coapsule_session';
 
 /** Payloads of the explorer come in hexadecimal digits. */
 const mostBodyBytes = 3 * 1024 * 1024;
@@ -108,7 +105,7 @@ async function answered(
     const login = parts.logins[route.name] as (context: Context, body: unknown) => Promise<unknown>;
     return c.json(await login(c, await bodyOf(c, route, mostLoginBytes)));
   }
-  const session = parts.sessions.use(getCookie(c, sessionCookie) ?? '');
+  const session = parts.sessions.use(sessionIdOf(c));
   if (session === undefined) throw new ApiFailure('unauthenticated', 'nobody is logged in', 'log in');
   const { user } = session;
   if (route.role !== 'nobody' && rank[user.role] < rank[route.role]) {

@@ -2,18 +2,18 @@
  * Logging in and out: by a one-time link or by name and password, with the cookie of the session.
  */
 import type { Context } from 'hono';
-import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
 import type { WallClock } from '../server/wall-clock.ts';
 import { networkOf } from '../text/network.ts';
 import { ApiFailure } from './api-failure.ts';
 import type { SessionView, UsersView } from './api-types.ts';
-import { type Handlers, type LoginHandlers, sessionCookie } from './console-api.ts';
+import type { Handlers, LoginHandlers } from './console-api.ts';
 import type { ConsoleAudit } from './console-audit.ts';
 import type { ConsoleStore } from './console-store.ts';
 import { takeLoginLink } from './login-link.ts';
 import { LoginThrottle } from './login-throttle.ts';
 import { PasswordCheck, TooManyPasswords } from './password.ts';
-import { type ConsoleSessions, type Session, type SessionUser, sessionBounds } from './sessions.ts';
+import { forgetSessionId, giveSessionId, sessionIdOf } from './session-cookie.ts';
+import type { ConsoleSessions, Session, SessionUser } from './sessions.ts';
 
 /** What it works with. */
 export interface LoginParts {
@@ -95,8 +95,8 @@ export function sessionHandlers({
   return {
     'GET /api/session': ({ session }) => sessionView(session),
     'DELETE /api/session': ({ context, user }) => {
-      sessions.end(getCookie(context, sessionCookie) ?? '');
-      deleteCookie(context, sessionCookie, { path: '/' });
+      sessions.end(sessionIdOf(context));
+      forgetSessionId(context);
       audit.used('console-logout', user.name);
     },
     'GET /api/users': (): UsersView => ({
@@ -120,12 +120,9 @@ export function isCurrent(
 
 function begun(context: Context, { sessions }: LoginParts, user: SessionUser): SessionView {
   // What the browser has so far is not gone on with: somebody else may have put it there.
-  sessions.end(getCookie(context, sessionCookie) ?? '');
+  sessions.end(sessionIdOf(context));
   const { id, session } = sessions.begin({ name: user.name, role: user.role, version: user.version });
-  setCookie(context, sessionCookie, id, {
-    ...{ path: '/', httpOnly: true, sameSite: 'Strict', maxAge: sessionBounds.wholeMs / 1000 },
-    secure: new URL(context.req.url).protocol === 'https:',
-  });
+  giveSessionId(context, id);
   return sessionView(session);
 }
 

@@ -3,8 +3,8 @@
  */
 import * as z from 'zod';
 import { apiProblem } from './answer-schemas.ts';
-import { sessionCookie } from './console-api.ts';
 import { type ConsoleRoute, routeTable } from './route-table.ts';
+import { sessionCookiePrefix } from './session-cookie.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -26,7 +26,10 @@ export function openApiDocument(version: string): Json {
     paths,
     components: {
       securitySchemes: {
-        session: { type: 'apiKey', in: 'cookie', name: sessionCookie },
+        session: {
+          ...{ type: 'apiKey', in: 'cookie', name: `${sessionCookiePrefix}8080` },
+          description: 'the name ends in the port that is asked, and begins with __Host- over TLS',
+        },
         csrf: { type: 'apiKey', in: 'header', name: 'x-csrf-token' },
       },
       responses: {

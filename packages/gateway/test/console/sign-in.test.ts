@@ -20,7 +20,10 @@ test('the link of the start logs in once, as admin, and its session holds until 
   const token = link.split('#')[1] ?? '';
   const first = await ask('POST', '/api/session/link', { token });
   const [cookie = ''] = first.headers.getSetCookie();
-  assert.match(cookie, /^coapsule_session=[\w-]{43};.*Path=\/; HttpOnly; SameSite=Strict$/);
+  assert.match(
+    cookie,
+    new RegExp(`^coapsule_session_${new URL(base).port}=[\\w-]{43};.*Path=/; HttpOnly; SameSite=Strict$`),
+  );
   const admin = await browser(base, first);
   assert.deepEqual([admin.session.role, admin.session.isByLink], ['admin', true]);
   const again = await ask('POST', '/api/session/link', { token });
@@ -119,7 +122,7 @@ test('a session is over when nobody uses it, after half a day in any case, and w
 test('a login makes a session of its own, whatever cookie the browser has', async (t) => {
   const { ask, as, base } = await startTestConsole(t);
   const first = await as('view');
-  const chosen = 'coapsule_session=chosen-by-somebody-else';
+  const chosen = `coapsule_session_${new URL(base).port}=chosen-by-somebody-else`;
   const login = (cookie: string): Promise<Response> =>
     ask('POST', '/api/session/password', { name: 'view', password }, { cookie });
   const second = await browser(base, await login(chosen));
