@@ -10,6 +10,7 @@ import type { ResourceDirectory } from '../directory/resource-directory.ts';
 import { TelemetryApi, type TelemetryApiParts } from '../http/telemetry-api.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { type Log, RateLimit } from '../server/log.ts';
+import type { SteadyClock } from '../server/steady-clock.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import type { Store } from '../store/store.ts';
 import { packageVersion } from '../text/package-version.ts';
@@ -50,6 +51,7 @@ export interface ConsoleParts {
   readonly masterKey: MasterKeySource | undefined;
   readonly log: Log;
   readonly clock: WallClock;
+  readonly steadyClock: SteadyClock;
   /** Folder of the built app. */
   readonly appFolder: string;
   readonly server: { watch(changed: (path: string) => void): () => void };
@@ -95,11 +97,11 @@ export class Console {
 
   /** @throws StoreFault when the store cannot be opened. */
   constructor(parts: ConsoleParts) {
-    const { dataFolder, masterKey, log, clock } = parts;
+    const { dataFolder, masterKey, log, clock, steadyClock } = parts;
     this.#clock = clock;
     const store = openConsoleStore(dataFolder, masterKey);
     this.#store = store;
-    this.#sessions = new ConsoleSessions(clock, (user) => isCurrent(store, user));
+    this.#sessions = new ConsoleSessions(steadyClock, (user) => isCurrent(store, user));
     const faults = new RateLimit(5, 10_000);
     const onError = (error: unknown): void => {
       if (faults.pass(clock()) !== undefined) log.error(`console: ${(error as Error).message}`);
@@ -122,7 +124,8 @@ export class Console {
       ...{ devices: store.devices, audit, streams: this.#streams, clock, timer: systemTickTimer },
       endpoints: deviceEndpoints,
     });
-    const login = { store, sessions: this.#sessions, clock, audit, addressOf: parts.addressOf };
+    const { addressOf } = parts;
+    const login = { store, sessions: this.#sessions, clock, steadyClock, audit, addressOf };
     addConsoleApi(this.app, {
       sessions: this.#sessions,
       logins: loginHandlers(login),

@@ -2,6 +2,7 @@
  * Logging in and out: by a one-time link or by name and password, with the cookie of the session.
  */
 import type { Context } from 'hono';
+import type { SteadyClock } from '../server/steady-clock.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { networkOf } from '../text/network.ts';
 import { ApiFailure } from './api-failure.ts';
@@ -20,6 +21,8 @@ export interface LoginParts {
   readonly store: Pick<ConsoleStore, 'users'>;
   readonly sessions: ConsoleSessions;
   readonly clock: WallClock;
+  /** What sessions last by, and how long who has failed waits. */
+  readonly steadyClock: SteadyClock;
   readonly audit: ConsoleAudit;
   /** Where a request comes from. */
   readonly addressOf: (context: Context) => string;
@@ -36,19 +39,18 @@ export function loginHandlers(parts: LoginParts): LoginHandlers {
   const attempt = async (
     context: Context,
     name: string | undefined,
-    find: (begin: () => void) => Promise<SessionUser | undefined> | SessionUser | undefined,
+    find: () => Promise<SessionUser | undefined> | SessionUser | undefined,
   ): Promise<SessionView> => {
     const address = networkOf(parts.addressOf(context));
-    const mayTry = (): void => {
-      const waitMs = throttle.waitMs(address, name, clock());
-      if (waitMs > 0) throw tooManyAttempts(waitMs);
-    };
-    mayTry();
-    const user = await find(() => {
-      // Others may have failed while this one waited. It counts until it was right: who tries many at once gets no more of them.
-      mayTry();
-      throttle.failed(address, name, clock());
-    });
+    const begun = throttle.begin(address, name, parts.steadyClock());
+    if ('waitMs' in begun) throw tooManyAttempts(begun.waitMs);
+    let user: SessionUser | undefined;
+    try {
+      user = await find();
+    } catch (error) {
+      begun.withdraw();
+      throw error;
+    }
     if (user === undefined) {
       parts.audit.loginFailed(name ?? byLink, address);
       throw name === undefined
@@ -59,23 +61,22 @@ export function loginHandlers(parts: LoginParts): LoginHandlers {
           )
         : new ApiFailure('login-failed', 'name or password is wrong');
     }
-    throttle.succeeded(address, name);
+    begun.succeeded();
     parts.audit.used('console-login', user.name, { from: address, role: user.role });
-    return begun(context, parts, user);
+    return beginSession(context, parts, user);
   };
   return {
     'POST /api/session/link': (context, { token }) =>
-      attempt(context, undefined, (begin) => {
-        begin();
-        return takeLoginLink(store.users, token, clock())
+      attempt(context, undefined, () =>
+        takeLoginLink(store.users, token, clock())
           ? { name: byLink, role: 'admin', version: undefined }
-          : undefined;
-      }),
+          : undefined,
+      ),
     'POST /api/session/password': (context, { name, password }) =>
-      attempt(context, name, async (begin) => {
+      attempt(context, name, async () => {
         const user = store.users.find(name);
         try {
-          if (!(await check.isRight(password, user?.password, begin)) || user === undefined) return undefined;
+          if (!(await check.isRight(password, user?.password)) || user === undefined) return undefined;
         } catch (error) {
           if (!(error instanceof TooManyPasswords)) throw error;
           throw tooManyAttempts(1000);
@@ -87,13 +88,12 @@ export function loginHandlers(parts: LoginParts): LoginHandlers {
 }
 
 /** What somebody who is logged in may ask of the session. */
-export function sessionHandlers({
-  store,
-  sessions,
-  audit,
-}: LoginParts): Pick<Handlers, 'GET /api/session' | 'DELETE /api/session' | 'GET /api/users'> {
+export function sessionHandlers(
+  parts: LoginParts,
+): Pick<Handlers, 'GET /api/session' | 'DELETE /api/session' | 'GET /api/users'> {
+  const { store, sessions, audit } = parts;
   return {
-    'GET /api/session': ({ session }) => sessionView(session),
+    'GET /api/session': ({ session }) => sessionView(session, parts),
     'DELETE /api/session': ({ context, user }) => {
       sessions.end(sessionIdOf(context));
       forgetSessionId(context);
@@ -118,17 +118,26 @@ export function isCurrent(
   return now?.version === version && now.role === role;
 }
 
-function begun(context: Context, { sessions }: LoginParts, user: SessionUser): SessionView {
+function beginSession(context: Context, parts: LoginParts, user: SessionUser): SessionView {
+  const { sessions } = parts;
   // What the browser has so far is not gone on with: somebody else may have put it there.
   sessions.end(sessionIdOf(context));
   const { id, session } = sessions.begin({ name: user.name, role: user.role, version: user.version });
   giveSessionId(context, id);
-  return sessionView(session);
+  return sessionView(session, parts);
 }
 
-function sessionView({ user, csrfToken, idleEndsAtMs, endsAtMs }: Session): SessionView {
+/** When it ends by the time of day, as that is set now. */
+function sessionView(
+  { user, csrfToken, idleEndsMs, endsMs }: Session,
+  { clock, steadyClock }: Pick<LoginParts, 'clock' | 'steadyClock'>,
+): SessionView {
+  const timeOfDay = (ms: number): number => Math.round(clock() + ms - steadyClock());
   const { name, role, version } = user;
-  return { name, role, csrfToken, idleEndsAtMs, endsAtMs, isByLink: version === undefined };
+  return {
+    ...{ name, role, csrfToken, isByLink: version === undefined },
+    ...{ idleEndsAtMs: timeOfDay(idleEndsMs), endsAtMs: timeOfDay(endsMs) },
+  };
 }
 
 function tooManyAttempts(waitMs: number): ApiFailure {

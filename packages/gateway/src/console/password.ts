@@ -43,17 +43,15 @@ export class PasswordCheck {
 
   /**
    * @param kept Of the user; undefined for nobody: it takes as long, and is false.
-   * @param begin Is called when its turn has come, before it is worked out; what it throws rejects.
    * @throws TooManyPasswords (rejects).
    */
-  async isRight(password: string, kept: string | undefined, begin: () => void): Promise<boolean> {
+  async isRight(password: string, kept: string | undefined): Promise<boolean> {
     if (this.#atWork >= most.atWork) {
       if (this.#waiting.length >= most.waiting) throw new TooManyPasswords();
       // Whoever is done gives its place.
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     } else this.#atWork++;
     try {
-      begin();
       return await isPassword(password, kept);
     } finally {
       const next = this.#waiting.shift();

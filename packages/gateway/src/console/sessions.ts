@@ -1,11 +1,12 @@
 /**
  * Who is logged in at the console: sessions in memory, by the hash of the random id that the browser has in its cookie.
  *
- * A session ends when nobody uses it for a while, after a day in any case, with a logout, and when its user is changed or removed.
+ * A session ends when nobody uses it for a while, after half a day in any case, whoever sets the clock of the machine; with
+ * a logout, and when its user is changed or removed.
  * Each login makes a new one: an id that somebody else has put into a browser is never taken over. They end with the process.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { WallClock } from '../server/wall-clock.ts';
+import type { SteadyClock } from '../server/steady-clock.ts';
 import type { Role } from './api-types.ts';
 
 /** Who a session is of. */
@@ -22,8 +23,9 @@ export interface Session {
   readonly user: SessionUser;
   /** What requests that change something have to show (`x-csrf-token`). */
   readonly csrfToken: string;
-  readonly idleEndsAtMs: number;
-  readonly endsAtMs: number;
+  /** By the clock that nobody sets, as is `endsMs`. */
+  readonly idleEndsMs: number;
+  readonly endsMs: number;
   /** Aborted when it is over: streams end with it. */
   readonly ended: AbortSignal;
 }
@@ -42,19 +44,19 @@ export const sessionBounds: {
 };
 
 interface KeptSession extends Session {
-  idleEndsAtMs: number;
+  idleEndsMs: number;
   readonly ending: AbortController;
 }
 
 /** See the module comment. */
 export class ConsoleSessions {
-  readonly #clock: WallClock;
+  readonly #clock: SteadyClock;
   /** In the order of their beginning. */
   readonly #sessions = new Map<string, KeptSession>();
   readonly #isCurrent: (user: SessionUser) => boolean;
 
   /** @param isCurrent Whether a user of the store is still the one that logged in. */
-  constructor(clock: WallClock, isCurrent: (user: SessionUser) => boolean) {
+  constructor(clock: SteadyClock, isCurrent: (user: SessionUser) => boolean) {
     this.#clock = clock;
     this.#isCurrent = isCurrent;
   }
@@ -81,8 +83,8 @@ export class ConsoleSessions {
     const session: KeptSession = {
       ...{ user, ending, ended: ending.signal },
       csrfToken: randomBytes(32).toString('base64url'),
-      idleEndsAtMs: now + sessionBounds.idleMs,
-      endsAtMs: now + sessionBounds.wholeMs,
+      idleEndsMs: now + sessionBounds.idleMs,
+      endsMs: now + sessionBounds.wholeMs,
     };
     const id = randomBytes(32).toString('base64url');
     this.#sessions.set(digestOf(id), session);
@@ -98,7 +100,7 @@ export class ConsoleSessions {
       this.#end(digest);
       return undefined;
     }
-    session.idleEndsAtMs = Math.min(session.endsAtMs, this.#clock() + sessionBounds.idleMs);
+    session.idleEndsMs = Math.min(session.endsMs, this.#clock() + sessionBounds.idleMs);
     return session;
   }
 
@@ -122,8 +124,8 @@ export class ConsoleSessions {
     for (const digest of [...this.#sessions.keys()]) this.#end(digest);
   }
 
-  #holds({ user, endsAtMs, idleEndsAtMs }: KeptSession): boolean {
-    return this.#clock() < Math.min(endsAtMs, idleEndsAtMs) && this.#isCurrent(user);
+  #holds({ user, endsMs, idleEndsMs }: KeptSession): boolean {
+    return this.#clock() < Math.min(endsMs, idleEndsMs) && this.#isCurrent(user);
   }
 
   #forgetOver(): void {

@@ -10,6 +10,7 @@ import type { ResourceDirectory } from '../directory/resource-directory.ts';
 import type { TelemetryApiParts } from '../http/telemetry-api.ts';
 import type { GatewayOperations } from '../operations/gateway-operations.ts';
 import type { PskEntry } from '../server/serve-options.ts';
+import { systemSteadyClock } from '../server/steady-clock.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import type { SleeperState } from '../sleepy/sleepy-devices.ts';
 import type { Store } from '../store/store.ts';
@@ -51,9 +52,19 @@ export function gatewayConsole(
     proxy,
     sleepy,
     traffic,
+    steadyClock = systemSteadyClock,
   }: Pick<
     GatewayOptions,
-    'dataFolder' | 'masterKey' | 'log' | 'coaps' | 'credentials' | 'mqtt' | 'proxy' | 'sleepy' | 'traffic'
+    | 'dataFolder'
+    | 'masterKey'
+    | 'log'
+    | 'coaps'
+    | 'credentials'
+    | 'mqtt'
+    | 'proxy'
+    | 'sleepy'
+    | 'traffic'
+    | 'steadyClock'
   > & {
     readonly appFolder: string;
   },
@@ -62,7 +73,7 @@ export function gatewayConsole(
   const { clock, server, store, telemetry, directory, operations, refusals } = parts;
   const reverse = (): readonly UpstreamServer[] => parts.upstreams();
   return new Console({
-    ...{ dataFolder, masterKey, log, clock, appFolder, server, store, directory, telemetry },
+    ...{ dataFolder, masterKey, log, clock, steadyClock, appFolder, server, store, directory, telemetry },
     refusals,
     proof: gatewayProof(credentials),
     proxyTargets: proxy?.targets ?? [],

@@ -18,6 +18,7 @@ import type { Log } from '../server/log.ts';
 import type { SerialLineOption } from '../server/serial-option.ts';
 import type { GatewayCredentials } from '../server/serve-credentials.ts';
 import type { EndpointAddress, PskEntry, StreamScheme } from '../server/serve-options.ts';
+import type { SteadyClock } from '../server/steady-clock.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import type { RedisOptions } from '../shared/redis-options.ts';
 import type { SleepyOptions } from '../sleepy/sleepy-options.ts';
@@ -110,6 +111,8 @@ export interface GatewayOptions extends LiveOptions {
   /** Threads that serve coap and coaps, this one among them; 1 by default. */
   readonly workers?: number;
   readonly clock?: WallClock;
+  /** What sessions of the console last by; that of the system without it. */
+  readonly steadyClock?: SteadyClock;
   /** How often the store looks for changes of `coapsule device`. */
   readonly watchIntervalMs?: number;
   /** The store ended by itself; the gateway is of no more use. */

@@ -16,6 +16,11 @@ export class BoundedMap<Key, Value> {
     this.#most = most;
   }
 
+  /** How many entries there are. */
+  get size(): number {
+    return this.#map.size;
+  }
+
   get(key: Key): Value | undefined {
     return this.#map.get(key);
   }

@@ -61,8 +61,8 @@ test('a password logs in, a wrong one and an unknown name say the same, and both
 });
 
 test('who tries passwords has to wait longer each time, even with the right one, and may come again then', async (t) => {
-  let atMs = now();
-  const { ask, as } = await startTestConsole(t, { clock: () => atMs });
+  let atMs = 0;
+  const { ask, as } = await startTestConsole(t, { steadyClock: () => atMs });
   await as('view');
   const attempt = (word: string): Promise<Response> =>
     ask('POST', '/api/session/password', { name: 'view', password: word });
@@ -77,8 +77,7 @@ test('who tries passwords has to wait longer each time, even with the right one,
 });
 
 test('passwords that are tried all at once count as those that are tried one after the other', async (t) => {
-  const atMs = now();
-  const { ask, as } = await startTestConsole(t, { clock: () => atMs });
+  const { ask, as } = await startTestConsole(t, { steadyClock: () => 0 });
   await as('view');
   const statuses = await Promise.all(
     Array.from({ length: 18 }, async (_, index) => {
@@ -91,8 +90,8 @@ test('passwords that are tried all at once count as those that are tried one aft
 });
 
 test('a session is over when nobody uses it, after half a day in any case, and when its user is removed or has another password', async (t) => {
-  let atMs = now();
-  const { as, users, admin } = await startTestConsole(t, { clock: () => atMs });
+  let atMs = 0;
+  const { as, users } = await startTestConsole(t, { steadyClock: () => atMs });
   const idle = await as('view');
   atMs += sessionBounds.idleMs - 1;
   assert.equal((await idle.ask('GET', '/api/session')).status, 200);
@@ -116,7 +115,6 @@ test('a session is over when nobody uses it, after half a day in any case, and w
   users((table) => table.remove('operate'));
   assert.equal((await removed.ask('GET', '/api/session')).status, 401);
   assert.equal((await events.next()).done, true, 'its streams end with it');
-  await assert.rejects(admin(), 'the link of the start is too old by now');
 });
 
 test('a login makes a session of its own, whatever cookie the browser has', async (t) => {
