@@ -13,6 +13,7 @@ import { parseRule, type Rule } from '../access/rule.ts';
 import { hostName } from '../http/host-names.ts';
 import type { HttpOptions } from '../http/http-options.ts';
 import type { HttpToken } from '../http/http-tokens.ts';
+import { type ProxyNetwork, parseProxyNetwork } from '../http/trusted-proxies.ts';
 import { parseUriTemplate } from '../http/uri-template.ts';
 import type { EndpointAddress } from '../server/serve-options.ts';
 import { printable } from '../text/printable.ts';
@@ -30,6 +31,7 @@ export interface HttpCommandOptions {
   readonly httpCors?: readonly string[];
   readonly httpName?: readonly string[];
   readonly httpTemplate?: readonly string[];
+  readonly trustedProxy?: readonly string[];
   readonly cert?: string;
   readonly privateKey?: string;
   readonly passphraseFile?: string;
@@ -59,6 +61,11 @@ export function addHttpOptions(command: Command): void {
       '--http-template <template>',
       'another form of requests for other servers behind /hc/, such as "?target_uri={+tu}" (RFC 8075); repeatable',
       repeatedText,
+    )
+    .option(
+      '--trusted-proxy <network>',
+      'a server in front of the http endpoint, whose X-Forwarded-For and -Proto count, such as 127.0.0.1 or 10.1.0.0/16; repeatable',
+      repeatedText,
     );
 }
 
@@ -72,11 +79,13 @@ export function httpOptions(
   warn: (text: string) => void = () => {},
 ): HttpOptions | undefined {
   const { http: address, httpTokens, httpTls = false, httpCors, httpName, httpTemplate, cert } = options;
+  const { trustedProxy } = options;
   const privateKey = options.privateKey ?? cert;
   if (address === 'off') {
     const given = {
       ...{ '--http-tokens': httpTokens, '--http-cors': httpCors },
       ...{ '--http-name': httpName, '--http-template': httpTemplate },
+      ...{ '--trusted-proxy': trustedProxy },
     };
     const [idle] = [
       ...Object.entries(given).flatMap(([flag, value]) => (value === undefined ? [] : [flag])),
@@ -105,6 +114,7 @@ export function httpOptions(
     tls: tls ? tlsFiles(cert, privateKey, options.passphraseFile) : undefined,
     cors: (httpCors ?? []).map(origin),
     names: (httpName ?? []).map(endpointName),
+    trustedProxies: (trustedProxy ?? []).map(proxyNetwork),
     templates: (httpTemplate ?? []).map((text) => {
       const template = parseUriTemplate(text);
       if (typeof template !== 'string') return template;
@@ -166,6 +176,17 @@ function endpointName(text: string): string {
     ExitCode.Usage,
     `--http-name ${printable(text)} is no name`,
     'give the name alone, without scheme and port, such as gateway.example; an IPv6 address in brackets',
+  );
+}
+
+/** A server in front of the endpoint. */
+function proxyNetwork(text: string): ProxyNetwork {
+  const network = parseProxyNetwork(text);
+  if (typeof network !== 'string') return network;
+  throw new CommandFailure(
+    ExitCode.Usage,
+    `--trusted-proxy ${printable(text)}: ${network}`,
+    'docs/console-api.md has examples',
   );
 }
 

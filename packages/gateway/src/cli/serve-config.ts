@@ -160,6 +160,7 @@ const repeatable: ReadonlySet<string> = new Set([
   'httpCors',
   'httpName',
   'httpTemplate',
+  'trustedProxy',
   'alert',
 ] satisfies (keyof ConfiguredOptions)[]);
 

@@ -22,6 +22,7 @@ export const configKeys: Readonly<Record<keyof ConfiguredOptions, string>> = {
   httpName: 'http.names',
   console: 'http.console',
   httpTemplate: 'http.templates',
+  trustedProxy: 'http.trustedProxies',
   cert: 'credentials.certificate',
   privateKey: 'credentials.privateKey',
   passphraseFile: 'credentials.passphraseFile',

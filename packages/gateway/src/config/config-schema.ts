@@ -6,6 +6,7 @@
  */
 import * as z from 'zod';
 import type { AccessSettings } from '../access/configured-access.ts';
+import { parseProxyNetwork } from '../http/trusted-proxies.ts';
 import { type ReverseProxyRule, reverseProxyProblem } from '../server/reverse-proxy-option.ts';
 import { parseSerialLine, type SerialLineOption } from '../server/serial-option.ts';
 import {
@@ -20,7 +21,7 @@ import {
   pskIdentityProblem,
 } from '../server/serve-options.ts';
 import { accessSection } from './access-section.ts';
-import { keys, refused, size, soundText, text, texts, whole, yesOrNo } from './config-values.ts';
+import { keys, refused, size, soundText, soundTexts, text, texts, whole, yesOrNo } from './config-values.ts';
 import { type ConfiguredLimits, limitsSection } from './limits-section.ts';
 import { type ConfiguredMqtt, mqttSection } from './mqtt-section.ts';
 import { type ConfiguredSharing, sharedSection } from './shared-section.ts';
@@ -60,6 +61,7 @@ export interface ConfiguredOptions
   readonly httpName?: readonly string[] | undefined;
   readonly console?: 'on' | 'off' | undefined;
   readonly httpTemplate?: readonly string[] | undefined;
+  readonly trustedProxy?: readonly string[] | undefined;
   readonly cert?: string | undefined;
   readonly privateKey?: string | undefined;
   readonly passphraseFile?: string | undefined;
@@ -123,6 +125,7 @@ export function configSchema(surroundings: ConfigSurroundings): z.ZodType<Config
       httpName: file.http?.names,
       console: file.http?.console === undefined ? undefined : file.http.console ? 'on' : 'off',
       httpTemplate: file.http?.templates,
+      trustedProxy: file.http?.trustedProxies,
       ...file.mqtt,
       ...file.shared,
       ...file.sleepy,
@@ -279,6 +282,12 @@ function sections(surroundings: ConfigSurroundings) {
         .optional(),
       templates: texts('templates such as "?target_uri={+tu}"')
         .describe('Other forms of requests for other servers behind /hc/ (RFC 8075 §5.4).')
+        .optional(),
+      trustedProxies: soundTexts('addresses such as 127.0.0.1 or 10.1.0.0/16', (given) => {
+        const network = parseProxyNetwork(given);
+        return typeof network === 'string' ? network : undefined;
+      })
+        .describe('Servers in front of the endpoint, whose X-Forwarded-For and X-Forwarded-Proto count.')
         .optional(),
     })
       .describe('The HTTP endpoint, where endpoints.http turns it on.')

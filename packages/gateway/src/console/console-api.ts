@@ -11,7 +11,7 @@ import type { ApiRoutes, Role } from './api-types.ts';
 import { type ConsoleRoute, type RouteName, routeTable } from './route-table.ts';
 import { isSameSite } from './same-site.ts';
 import { securityHeaders } from './security-headers.ts';
-import { sessionIdOf } from './session-cookie.ts';
+import type { SessionCookie } from './session-cookie.ts';
 import { type ConsoleSessions, hasCsrfToken, type Session, type SessionUser } from './sessions.ts';
 import { UserPlaces } from './user-places.ts';
 
@@ -48,6 +48,7 @@ export type LoginHandlers = {
 /** What the API works with. */
 export interface ConsoleApiParts {
   readonly sessions: ConsoleSessions;
+  readonly cookie: SessionCookie;
   readonly handlers: Handlers;
   readonly logins: LoginHandlers;
   /** Something failed that is nobody's fault but ours. */
@@ -105,7 +106,7 @@ async function answered(
     const login = parts.logins[route.name] as (context: Context, body: unknown) => Promise<unknown>;
     return c.json(await login(c, await bodyOf(c, route, mostLoginBytes)));
   }
-  const session = parts.sessions.use(sessionIdOf(c));
+  const session = parts.sessions.use(parts.cookie.idOf(c));
   if (session === undefined) throw new ApiFailure('unauthenticated', 'nobody is logged in', 'log in');
   const { user } = session;
   if (route.role !== 'nobody' && rank[user.role] < rank[route.role]) {

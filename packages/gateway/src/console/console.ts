@@ -8,6 +8,7 @@ import type { Rule } from '../access/rule.ts';
 import { ChangeAudit, type RefusalAudit, UseAudit } from '../audit/audit-log.ts';
 import type { ResourceDirectory } from '../directory/resource-directory.ts';
 import { TelemetryApi, type TelemetryApiParts } from '../http/telemetry-api.ts';
+import type { HttpClient } from '../http/trusted-proxies.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { type Log, RateLimit } from '../server/log.ts';
 import type { SteadyClock } from '../server/steady-clock.ts';
@@ -38,6 +39,7 @@ import { missingTraffic } from './missing-traffic.ts';
 import { openApiDocument } from './open-api.ts';
 import { PeerIndex } from './peer-index.ts';
 import { referenceHandlers } from './reference-views.ts';
+import { SessionCookie } from './session-cookie.ts';
 import { ConsoleSessions } from './sessions.ts';
 import { Simulations } from './simulations.ts';
 import type { SnippetEndpoints } from './snippets.ts';
@@ -69,7 +71,8 @@ export interface ConsoleParts {
   readonly handshakes: () => HandshakesView['handshakes'];
   /** Undefined where no traffic is kept. */
   readonly traffic: TrafficRing | undefined;
-  readonly addressOf: (context: Context) => string;
+  /** Who asks. */
+  readonly clientOf: (context: Context) => HttpClient;
 }
 
 /** As whom the console reads what is kept. */
@@ -124,10 +127,11 @@ export class Console {
       ...{ devices: store.devices, audit, streams: this.#streams, clock, timer: systemTickTimer },
       endpoints: deviceEndpoints,
     });
-    const { addressOf } = parts;
-    const login = { store, sessions: this.#sessions, clock, steadyClock, audit, addressOf };
+    const { clientOf } = parts;
+    const cookie = new SessionCookie(clientOf);
+    const login = { store, sessions: this.#sessions, cookie, clock, steadyClock, audit, clientOf };
     addConsoleApi(this.app, {
-      sessions: this.#sessions,
+      ...{ sessions: this.#sessions, cookie },
       logins: loginHandlers(login),
       handlers: {
         ...sessionHandlers(login),

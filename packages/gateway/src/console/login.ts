@@ -2,6 +2,7 @@
  * Logging in and out: by a one-time link or by name and password, with the cookie of the session.
  */
 import type { Context } from 'hono';
+import type { HttpClient } from '../http/trusted-proxies.ts';
 import type { SteadyClock } from '../server/steady-clock.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { networkOf } from '../text/network.ts';
@@ -13,19 +14,20 @@ import type { ConsoleStore } from './console-store.ts';
 import { takeLoginLink } from './login-link.ts';
 import { LoginThrottle } from './login-throttle.ts';
 import { PasswordCheck, TooManyPasswords } from './password.ts';
-import { forgetSessionId, giveSessionId, sessionIdOf } from './session-cookie.ts';
+import type { SessionCookie } from './session-cookie.ts';
 import type { ConsoleSessions, Session, SessionUser } from './sessions.ts';
 
 /** What it works with. */
 export interface LoginParts {
   readonly store: Pick<ConsoleStore, 'users'>;
   readonly sessions: ConsoleSessions;
+  readonly cookie: SessionCookie;
   readonly clock: WallClock;
   /** What sessions last by, and how long who has failed waits. */
   readonly steadyClock: SteadyClock;
   readonly audit: ConsoleAudit;
-  /** Where a request comes from. */
-  readonly addressOf: (context: Context) => string;
+  /** Who asks. */
+  readonly clientOf: (context: Context) => HttpClient;
 }
 
 /** How who came by a link is called. */
@@ -41,7 +43,7 @@ export function loginHandlers(parts: LoginParts): LoginHandlers {
     name: string | undefined,
     find: () => Promise<SessionUser | undefined> | SessionUser | undefined,
   ): Promise<SessionView> => {
-    const address = networkOf(parts.addressOf(context));
+    const address = networkOf(parts.clientOf(context).address);
     const begun = throttle.begin(address, name, parts.steadyClock());
     if ('waitMs' in begun) throw tooManyAttempts(begun.waitMs);
     let user: SessionUser | undefined;
@@ -91,12 +93,12 @@ export function loginHandlers(parts: LoginParts): LoginHandlers {
 export function sessionHandlers(
   parts: LoginParts,
 ): Pick<Handlers, 'GET /api/session' | 'DELETE /api/session' | 'GET /api/users'> {
-  const { store, sessions, audit } = parts;
+  const { store, sessions, cookie, audit } = parts;
   return {
     'GET /api/session': ({ session }) => sessionView(session, parts),
     'DELETE /api/session': ({ context, user }) => {
-      sessions.end(sessionIdOf(context));
-      forgetSessionId(context);
+      sessions.end(cookie.idOf(context));
+      cookie.forget(context);
       audit.used('console-logout', user.name);
     },
     'GET /api/users': (): UsersView => ({
@@ -119,11 +121,11 @@ export function isCurrent(
 }
 
 function beginSession(context: Context, parts: LoginParts, user: SessionUser): SessionView {
-  const { sessions } = parts;
+  const { sessions, cookie } = parts;
   // What the browser has so far is not gone on with: somebody else may have put it there.
-  sessions.end(sessionIdOf(context));
+  sessions.end(cookie.idOf(context));
   const { id, session } = sessions.begin({ name: user.name, role: user.role, version: user.version });
-  giveSessionId(context, id);
+  cookie.give(context, id);
   return sessionView(session, parts);
 }
 

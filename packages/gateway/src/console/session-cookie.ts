@@ -5,36 +5,46 @@
  */
 import type { Context } from 'hono';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
+import type { HttpClient } from '../http/trusted-proxies.ts';
 import { sessionBounds } from './sessions.ts';
 
 /** What its name begins with, besides `__Host-`. */
 export const sessionCookiePrefix = 'coapsule_session_';
 
-/** The id that a request has; empty without one. */
-export function sessionIdOf(context: Context): string {
-  return getCookie(context, cookieName(context)) ?? '';
-}
+/** See the module comment. */
+export class SessionCookie {
+  readonly #clientOf: (context: Context) => HttpClient;
 
-/** Gives the browser the id of a session. */
-export function giveSessionId(context: Context, id: string): void {
-  setCookie(context, cookieName(context), id, {
-    ...{ path: '/', httpOnly: true, sameSite: 'Strict', maxAge: sessionBounds.wholeMs / 1000 },
-    secure: isSecure(context),
-  });
-}
+  constructor(clientOf: (context: Context) => HttpClient) {
+    this.#clientOf = clientOf;
+  }
 
-/** The browser forgets it. */
-export function forgetSessionId(context: Context): void {
-  deleteCookie(context, cookieName(context), { path: '/', secure: isSecure(context) });
-}
+  /** The id that a request has; empty without one. */
+  idOf(context: Context): string {
+    return getCookie(context, this.#name(context)) ?? '';
+  }
 
-function cookieName(context: Context): string {
-  const secure = isSecure(context);
-  // As the Host header says it.
-  const port = new URL(context.req.url).port || (secure ? '443' : '80');
-  return `${secure ? '__Host-' : ''}${sessionCookiePrefix}${port}`;
-}
+  /** Gives the browser the id of a session. */
+  give(context: Context, id: string): void {
+    setCookie(context, this.#name(context), id, {
+      ...{ path: '/', httpOnly: true, sameSite: 'Strict', maxAge: sessionBounds.wholeMs / 1000 },
+      secure: this.#isSecure(context),
+    });
+  }
 
-function isSecure(context: Context): boolean {
-  return new URL(context.req.url).protocol === 'https:';
+  /** The browser forgets it. */
+  forget(context: Context): void {
+    deleteCookie(context, this.#name(context), { path: '/', secure: this.#isSecure(context) });
+  }
+
+  #name(context: Context): string {
+    const isSecure = this.#isSecure(context);
+    // As the Host header says it.
+    const port = new URL(context.req.url).port || (isSecure ? '443' : '80');
+    return `${isSecure ? '__Host-' : ''}${sessionCookiePrefix}${port}`;
+  }
+
+  #isSecure(context: Context): boolean {
+    return this.#clientOf(context).isSecure;
+  }
 }

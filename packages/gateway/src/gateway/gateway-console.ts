@@ -2,12 +2,14 @@
  * What of a gateway its console sees: put together here, so that neither knows more of the other.
  */
 import type { Listener, Server } from 'coapsule';
+import type { Context } from 'hono';
 import type { RefusalAudit } from '../audit/audit-log.ts';
 import { Console } from '../console/console.ts';
 import { gatewayProof } from '../console/gateway-proof.ts';
 import type { HandshakeLog } from '../console/handshake-log.ts';
 import type { ResourceDirectory } from '../directory/resource-directory.ts';
 import type { TelemetryApiParts } from '../http/telemetry-api.ts';
+import { type HttpClient, type ProxyNetwork, TrustedProxies } from '../http/trusted-proxies.ts';
 import type { GatewayOperations } from '../operations/gateway-operations.ts';
 import type { PskEntry } from '../server/serve-options.ts';
 import { systemSteadyClock } from '../server/steady-clock.ts';
@@ -53,6 +55,7 @@ export function gatewayConsole(
     sleepy,
     traffic,
     steadyClock = systemSteadyClock,
+    trustedProxies = [],
   }: Pick<
     GatewayOptions,
     | 'dataFolder'
@@ -67,10 +70,12 @@ export function gatewayConsole(
     | 'steadyClock'
   > & {
     readonly appFolder: string;
+    readonly trustedProxies?: readonly ProxyNetwork[] | undefined;
   },
   parts: GatewayConsoleParts,
 ): Console {
   const { clock, server, store, telemetry, directory, operations, refusals } = parts;
+  const trusted = new TrustedProxies(trustedProxies);
   const reverse = (): readonly UpstreamServer[] => parts.upstreams();
   return new Console({
     ...{ dataFolder, masterKey, log, clock, steadyClock, appFolder, server, store, directory, telemetry },
@@ -111,8 +116,17 @@ export function gatewayConsole(
       sleeperOf: parts.sleeperOf,
       configured: () => parts.configured().map(({ identity }) => identity),
     },
-    addressOf: (context) =>
-      (context.env as { incoming?: { socket: { remoteAddress?: string } } }).incoming?.socket.remoteAddress ??
-      'unknown',
+    clientOf: (context) => httpClientOf(context, trusted),
+  });
+}
+
+/** Who a request of the console comes from. */
+function httpClientOf({ env, req }: Context, trusted: TrustedProxies): HttpClient {
+  const { incoming } = env as { incoming?: { socket: { remoteAddress?: string } } };
+  return trusted.clientOf({
+    // Of a connection that is gone already.
+    peer: incoming?.socket.remoteAddress ?? 'unknown',
+    isTls: new URL(req.url).protocol === 'https:',
+    header: (name) => req.header(name),
   });
 }

@@ -54,7 +54,7 @@ export async function openConsole(
 ): Promise<Console | undefined> {
   if (options === undefined || http === undefined) return undefined;
   const { gatewayConsole } = await import('./gateway-console.ts');
-  return gatewayConsole({ ...gateway, ...options }, parts);
+  return gatewayConsole({ ...gateway, ...options, trustedProxies: http.trustedProxies }, parts);
 }
 
 /** The endpoint for metrics alone. */

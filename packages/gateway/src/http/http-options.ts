@@ -3,6 +3,7 @@
  */
 import type { EndpointAddress } from '../server/serve-options.ts';
 import type { HttpToken } from './http-tokens.ts';
+import type { ProxyNetwork } from './trusted-proxies.ts';
 import type { UriTemplate } from './uri-template.ts';
 
 /** What can be others while the endpoint is open; files are read already. */
@@ -25,4 +26,6 @@ export interface HttpOptions extends HttpSecrets {
   readonly names?: readonly string[];
   /** Forms that requests for other servers may have besides that of RFC 8075 §5.3. */
   readonly templates?: readonly UriTemplate[];
+  /** Servers in front of the endpoint, whose word counts for who asks and whether by TLS; none by default. */
+  readonly trustedProxies?: readonly ProxyNetwork[];
 }
