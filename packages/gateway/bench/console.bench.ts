@@ -1,17 +1,21 @@
 /**
  * What an open console costs: frames a second and memory of the page of live values, with 200 devices that change ten times a second
  * each, and what it adds to the CPU of `coapsule serve`.
+ *
+ * CPU is measured by turns on one gateway under one load: nobody looks, a console is open, something reads the same stream and throws it
+ * away. The load alone varies by more between two minutes than a reader costs, so each turn is compared with those around it.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Code, encodeMessage, OptionNumber, OptionSet } from 'coapsule/message';
-import { type CDPSession, chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import { report } from '../../coapsule/bench/figure.ts';
 import { bound, goals } from './goals.ts';
 import { MeasuredServer, onCores } from './servers.ts';
@@ -19,7 +23,8 @@ import { MeasuredServer, onCores } from './servers.ts';
 const short = process.argv.includes('--short');
 const devices = 200;
 const updatesPerSecond = 10;
-const seconds = short ? 3 : 15;
+const seconds = short ? 3 : 10;
+const turns = short ? 1 : 5;
 const executablePath = process.env['COAPSULE_CHROMIUM'] ?? '/usr/bin/chromium';
 const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'];
 const main = join(import.meta.dirname, '../src/cli/main.ts');
@@ -35,22 +40,28 @@ async function measure(): Promise<void> {
     await page.goto(link);
     await page.getByRole('button', { name: /^Log out/ }).waitFor();
     await page.goto('about:blank');
-    // What the first readings load and compile is none of the cost.
-    await sleep(2000);
-    const without = await cpuShare(server);
-    await page.goto(new URL('/console/live', link).href);
-    await page
-      .getByText(/\/sensors\/199$/)
-      .first()
-      .waitFor();
-    await sleep(1000);
-    const session = await page.context().newCDPSession(page);
-    await session.send('Performance.enable');
-    const [withPage, figures] = await Promise.all([cpuShare(server), pageFigures(page, session)]);
+    const cookies = await page.context().cookies();
+    const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
+    const live = (path: string): string => new URL(path, link).href;
+    // What the first readings, and the first who looks, load and compile is none of the cost.
+    await openLive(page, live('/console/live'));
+    const figures = await pageFigures(browser, page);
     await page.goto('about:blank');
-    await sleep(1000);
-    // Before and after, as a gateway that has run for longer needs less.
-    const alone = (without + (await cpuShare(server))) / 2;
+    const more: { readonly page: number[]; readonly reader: number[] } = { page: [], reader: [] };
+    const alone = [await cpuShare(server)];
+    for (let turn = 0; turn < turns; turn++) {
+      await openLive(page, live('/console/live'));
+      const withPage = await cpuShare(server);
+      await page.goto('about:blank');
+      const between = await cpuShare(server);
+      const stop = await plainReader(live('/api/live'), cookie);
+      const withReader = await cpuShare(server);
+      stop();
+      const after = await cpuShare(server);
+      more.page.push(withPage - ((alone.at(-1) ?? 0) + between) / 2);
+      more.reader.push(withReader - (between + after) / 2);
+      alone.push(between, after);
+    }
     const who = `live values of ${devices} devices at ${updatesPerSecond} a second each`;
     report({
       name: `${who}: frames`,
@@ -59,17 +70,23 @@ async function measure(): Promise<void> {
       ...bound(goals.consoleFrames),
     });
     report({
-      name: `${who}: memory of the page`,
-      value: figures.heapBytes / 1e6,
+      name: `${who}: memory of the page's process (PSS)`,
+      value: figures.processBytes / 1e6,
       unit: 'MB',
       ...bound(goals.consoleMegabytes),
     });
-    report({ name: `${who}: CPU of the gateway, nobody looks`, value: alone, unit: '% of a core' });
+    report({ name: `${who}: JavaScript heap in it`, value: figures.heapBytes / 1e6, unit: 'MB' });
+    report({ name: `${who}: CPU of the gateway, nobody looks`, value: median(alone), unit: '% of a core' });
     report({
       name: `${who}: CPU of the gateway, more for one open console`,
-      value: Math.max(0, withPage - alone),
+      value: median(more.page),
       unit: '% of a core',
       ...bound(goals.consoleCpuPercent),
+    });
+    report({
+      name: `${who}: CPU of the gateway, more for a reader of the stream alone`,
+      value: median(more.reader),
+      unit: '% of a core',
     });
   } finally {
     load.stop();
@@ -86,16 +103,48 @@ async function cpuShare(server: MeasuredServer): Promise<number> {
   return (server.cpuMicroseconds() - cpu) / (performance.now() - begin) / 10;
 }
 
-async function pageFigures(
-  page: Page,
-  session: CDPSession,
-): Promise<{ readonly frames: number; readonly heapBytes: number }> {
-  let heapBytes = 0;
+/** Opens the page of live values, until all are there. */
+async function openLive(page: Page, address: string): Promise<void> {
+  await page.goto(address);
+  await page
+    .getByText(new RegExp(`/sensors/${devices - 1}$`))
+    .first()
+    .waitFor();
+  await sleep(1000);
+}
+
+/** Reads the same stream as the page, and does nothing with it. @returns what ends it. */
+async function plainReader(address: string, cookie: string): Promise<() => void> {
+  const request = get(address, { headers: { cookie, accept: 'text/event-stream' } });
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  if (response.statusCode !== 200) throw new Error(`the stream was answered ${response.statusCode}`);
+  response.resume();
+  await sleep(1000);
+  return () => request.destroy();
+}
+
+interface PageFigures {
+  readonly frames: number;
+  /** The most of what its process has for itself, and its share of what it has with others. */
+  readonly processBytes: number;
+  readonly heapBytes: number;
+}
+
+async function pageFigures(browser: Browser, page: Page): Promise<PageFigures> {
+  const [session, whole] = [await page.context().newCDPSession(page), await browser.newBrowserCDPSession()];
+  await session.send('Performance.enable');
+  let [heapBytes, processBytes] = [0, 0];
   const sample = async (): Promise<void> => {
     const { metrics } = await session.send('Performance.getMetrics');
     heapBytes = Math.max(heapBytes, metrics.find(({ name }) => name === 'JSHeapUsedSize')?.value ?? 0);
+    const { processInfo } = await whole.send('SystemInfo.getProcessInfo');
+    for (const { type, id } of processInfo)
+      if (type === 'renderer') processBytes = Math.max(processBytes, proportionalBytes(id));
   };
-  const sampling = setInterval(() => void sample(), 500);
+  let sampled = sample();
+  const sampling = setInterval(() => {
+    sampled = sampled.then(sample);
+  }, 500);
   // As text: it is for the browser.
   const frames = (await page.evaluate(`new Promise((resolve) => {
     const begin = performance.now();
@@ -108,8 +157,29 @@ async function pageFigures(
     requestAnimationFrame(frame);
   })`)) as number;
   clearInterval(sampling);
+  await sampled;
   await sample();
-  return { frames, heapBytes };
+  await session.detach();
+  if (processBytes === 0) throw new Error('no process of a page was found');
+  return { frames, heapBytes, processBytes };
+}
+
+/** Resident bytes of a process, shared pages by their share; nothing of one that has ended. */
+function proportionalBytes(id: number): number {
+  try {
+    const [kilobytes] = /(?<=^Pss:\s+)\d+/m.exec(readFileSync(`/proc/${id}/smaps_rollup`, 'utf8')) ?? [];
+    return 1024 * Number(kilobytes);
+  } catch (error) {
+    // A spare process of the browser may have ended since it was named.
+    if (/ENOENT|ESRCH/.test(String(error))) return 0;
+    throw error;
+  }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((one, other) => one - other);
+  const [low, high] = [sorted[(sorted.length - 1) >> 1] ?? 0, sorted[sorted.length >> 1] ?? 0];
+  return (low + high) / 2;
 }
 
 /** Readings of all devices, Non-confirmable, in even steps; of 20 ports, as a server keeps Message IDs of each. */

@@ -12,6 +12,8 @@ export interface LiveEntry {
   readonly latest: LiveValue;
   /** The change from the number before; null for what is no number. */
   readonly change: number | null;
+  /** How often it has become another value. */
+  readonly changes: number;
   /** The latest numbers, the oldest first, and when they were. */
   readonly history: readonly (readonly [atMs: number, value: number])[];
 }
@@ -42,6 +44,7 @@ export function withValues(entries: LiveEntries, values: readonly LiveValue[]): 
     next.set(key, {
       ...{ key, latest },
       change: isNumber && last !== undefined ? value - last : null,
+      changes: before === undefined ? 0 : before.changes + (before.latest.value === value ? 0 : 1),
       history: isNumber
         ? [...(before?.history ?? []).slice(1 - longestHistory), [atMs, value] as const]
         : (before?.history ?? []),

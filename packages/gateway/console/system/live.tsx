@@ -131,7 +131,7 @@ export default function Live() {
         ) : (
           <ul class="tree">
             {drawn.map(([path, of]) => (
-              <li key={path}>
+              <li key={path} class="live-path">
                 <strong class="mono">{shown(path)}</strong>
                 <ul class="tree">
                   {of.map((entry) => (
@@ -153,7 +153,7 @@ export default function Live() {
 const mostWaiting = 20_000;
 
 function Row({
-  entry: { latest, change, history, key },
+  entry: { latest, change, changes, history, key },
   onPlot,
 }: {
   readonly entry: LiveEntry;
@@ -171,7 +171,8 @@ function Row({
       >
         {name === '' ? text.value : shown(name)}
       </button>
-      <span key={String(value)} class="changed">
+      {/* Of two animations that are the same the other one begins anew; an element of its own for each value is dear. */}
+      <span class={changes === 0 ? '' : changes % 2 === 0 ? 'changed' : 'changed again'}>
         {typeof value === 'number' ? figure(value, 3) : shown(String(value))} {shown(unit)}
       </span>
       <span class="hint">

@@ -54,6 +54,12 @@ describe('live values', () => {
     entries = withValues(entries, [live('/a', 21.5, 2)]);
     assert.equal(entries.get(keyOf(live('/a', 0)))?.change, 1.5);
     assert.deepEqual(entries.get(keyOf(live('/b', '')))?.history, []);
+    // One that comes again as it was is no change that is shown.
+    entries = withValues(entries, [live('/a', 21.5, 3), live('/b', 'open', 3)]);
+    assert.deepEqual(
+      [...entries.values()].map(({ changes }) => changes),
+      [1, 0],
+    );
     for (let at = 0; at < longestHistory + 5; at++) entries = withValues(entries, [live('/a', at, at)]);
     assert.equal(entries.get(keyOf(live('/a', 0)))?.history.length, longestHistory);
   });
