@@ -34,6 +34,7 @@ export {
   OscoreObserver,
 } from './core/oscore/oscore-observer.ts';
 export { decodeOscoreOption, encodeOscoreOption, type OscoreOption } from './core/oscore/oscore-option.ts';
+export { type OscoreSending, oscoreOverhead } from './core/oscore/overhead.ts';
 export {
   type ClientSecurity,
   type ClientVerdict,

@@ -219,6 +219,12 @@ export const words = {
       none: 'Plain CoAP has no handshake, and no protection: everybody reads, and everybody can forge.',
       oscore: 'OSCORE has no handshake: the keys are there already, and the first packet is data.',
     },
+    protection: 'Of it for protection',
+    protectionBytes: (request: number, response: number) =>
+      `${request} B of the request, ${response} B of the response`,
+    oscoreBlocks: (request: number, response: number) =>
+      `The other ${request} and ${response} bytes more than plain CoAP are a Block2 option: the library asks for bodies in blocks, since a proxy cannot cut what it cannot read.`,
+    tokens: 'The token is 4 bytes where everybody could guess it, and 1 byte inside DTLS.',
     real: 'Run it for real',
     realLead:
       'The client and server of the coapsule library shake hands here, in this page, on a simulated network in virtual time. What is shown are the datagrams that they sent.',
@@ -359,10 +365,18 @@ export const words = {
     factors: 'What tells the modes apart',
     factorHead: ['', 'plain', 'DTLS, PSK', 'DTLS, certificates', 'OSCORE'],
     overheads: 'Bytes that protection adds to a message',
-    overheadsLead: 'As this product sends them.',
+    overheadsLead:
+      'As this product sends them, counted by the rules that protect its messages: the code goes inside, the tag is added, the number and the ID of the sender stand outside.',
     overheadHead: ['protection', 'bytes'],
     perMessage: (bytes: number) => `${bytes} each message`,
-    oscoreOverhead: '13 or 14 a request, 11 a response',
+    oscoreOverhead: (request: number, response: number, notification: number) =>
+      `${request} a request, ${response} a response, ${notification} a notification`,
+    oscoreContexts: {
+      short: 'OSCORE, AES-CCM-16-64-128, empty Sender ID',
+      one: 'OSCORE, AES-CCM-16-64-128, Sender ID of 1 byte',
+      made: 'OSCORE, AES-CCM-16-64-128, as "coapsule keys oscore" makes it, after 256 messages',
+      long: 'OSCORE, AES-CCM-16-128-128, Sender ID of 1 byte',
+    },
     printedOverhead:
       'As printed, DTLS adds "13 + 8 to 16" bytes and elsewhere 29: with AES-CCM there are 8 bytes of explicit nonce as well, so that it is 29 with an 8-byte tag and 37 with a 16-byte one.',
   },
@@ -460,7 +474,15 @@ export const words = {
     fieldsOf: (title: string) => `Fields of ${title}`,
     head: ['field', 'bytes', 'what the eavesdropper reads'],
     scrambled: 'nothing',
-    size: (bytes: number, extra: number) => `${bytes} bytes, ${extra} more than plain.`,
+    size: (bytes: number, extra: number, protection: number) => {
+      const all = `${bytes} bytes, ${extra} more than plain`;
+      const rest = extra - protection;
+      if (protection === 0) return `${all}.`;
+      if (rest === 0) return `${all}, all of it protection.`;
+      const elsewhere =
+        rest > 0 ? `${rest} more` : `${-rest} less, since the token may be short where nobody sees it`;
+      return `${all}: ${protection} of protection, elsewhere ${elsewhere}.`;
+    },
     meaning: 'Why the payload alone is not enough',
     metadata:
       'That somebody measures the pulse of bed 12 in ward 3 every thirty seconds says what is wrong with whom. Such metadata can hurt as much as the number. DTLS and OSCORE hide both; when there are messages, and how large, is seen with each of them.',

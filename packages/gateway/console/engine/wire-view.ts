@@ -21,8 +21,15 @@ import {
   OptionSet,
   optionDefinition,
 } from 'coapsule/message';
-import { ContextTable, deriveSecurityContext, FixedContext, unusedContext } from 'coapsule/oscore';
+import {
+  ContextTable,
+  deriveSecurityContext,
+  FixedContext,
+  oscoreOverhead,
+  unusedContext,
+} from 'coapsule/oscore';
 import { clientAddress, Pair, type PairOptions, type PairRequest, SeededRandom } from 'coapsule/testing';
+import { dtlsBytes } from '../../src/figures/protection-sizes.ts';
 import { AesCcm } from './aes-ccm.ts';
 import { fastCrypto } from './browser-crypto.ts';
 
@@ -56,13 +63,15 @@ export interface WireView {
   readonly fields: readonly WireField[];
   /** Bytes more than without any protection. */
   readonly extraBytes: number;
+  /** Of these what protection itself takes, by its rules; the others are a shorter or longer token, format or block. */
+  readonly protectionBytes: number;
 }
 
 /** The reading in all four ways. */
 export function wireViews(reading: Reading): readonly WireView[] {
   const plain = plainMessage(reading, encodeText(reading.value), 0);
   const views: readonly Omit<WireView, 'extraBytes'>[] = [
-    { protection: 'plain', bytes: plain, fields: coapFields(plain) },
+    { protection: 'plain', bytes: plain, fields: coapFields(plain), protectionBytes: 0 },
     payloadOnly(reading),
     dtls(reading),
     oscore(reading),
@@ -74,11 +83,15 @@ function payloadOnly(reading: Reading): Omit<WireView, 'extraBytes'> {
   // AES-128-CCM with a nonce in front, as applications do it themselves.
   const nonce = new Uint8Array(13).map((_, at) => 17 * at);
   const text = encodeText(reading.value);
-  const sealed = new Uint8Array(text.length + 8);
+  const tagBytes = 8;
+  const sealed = new Uint8Array(text.length + tagBytes);
   sealed.set(text);
-  new AesCcm(new Uint8Array(16).fill(0x42), 8).seal(nonce, new Uint8Array(), sealed, 0, text.length);
+  new AesCcm(new Uint8Array(16).fill(0x42), tagBytes).seal(nonce, new Uint8Array(), sealed, 0, text.length);
   const bytes = plainMessage(reading, new Uint8Array([...nonce, ...sealed]), 42);
-  return { protection: 'payload-only', bytes, fields: coapFields(bytes, true) };
+  return {
+    ...{ protection: 'payload-only', bytes, fields: coapFields(bytes, true) },
+    protectionBytes: nonce.length + tagBytes,
+  };
 }
 
 function dtls(reading: Reading): Omit<WireView, 'extraBytes'> {
@@ -112,6 +125,7 @@ function dtls(reading: Reading): Omit<WireView, 'extraBytes'> {
   });
   return {
     protection: 'dtls',
+    protectionBytes: dtlsBytes(),
     bytes: found.datagram,
     fields: [
       field(0, 1, 'content type', 'application data'),
@@ -152,7 +166,12 @@ function oscore(reading: Reading): Omit<WireView, 'extraBytes'> {
   });
   finish(pair, put(pair, reading, { oscore: security('client') }));
   const bytes = pair.network.sent.filter(({ from }) => from.key === clientAddress.key).at(-1)!.datagram;
-  return { protection: 'oscore', bytes, fields: coapFields(bytes, true) };
+  const original = decodeMessage(plainMessage(reading, encodeText(reading.value), 0));
+  if (isDecodeFault(original)) throw new Error(`no CoAP message: ${original.reason}`);
+  return {
+    ...{ protection: 'oscore', bytes, fields: coapFields(bytes, true) },
+    protectionBytes: oscoreOverhead(original, { senderIdLength: 1 }),
+  };
 }
 
 const handler: NonNullable<PairOptions['handler']> = () => ({ code: Code.Changed });

@@ -13,6 +13,7 @@ import {
   deploymentPresets,
 } from '../../src/advice/deployment.ts';
 import { fleetTraffic } from '../../src/figures/fleet-traffic.ts';
+import { reportProtectionBytes } from '../../src/figures/protection-sizes.ts';
 import { CheckField, Inputs, NumberField, SelectField } from '../parts/fields.tsx';
 import { figure } from '../parts/figures.ts';
 import { useImported } from '../parts/imported.ts';
@@ -69,7 +70,9 @@ export default function DeploymentConfigurator() {
   const traffic = fleetTraffic({
     devices: deployment.devices,
     periodSeconds: deployment.reportSeconds,
-    overheadBytes: advice.mode === 'plain' ? 0 : advice.mode === 'oscore' ? 14 : 29,
+    overheadBytes: reportProtectionBytes(
+      advice.mode === 'oscore' ? 'oscore' : advice.mode.startsWith('dtls') ? 'dtls' : 'none',
+    ),
     handshakeBytes: 0,
   });
   return (

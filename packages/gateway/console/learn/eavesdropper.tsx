@@ -68,7 +68,11 @@ export default function Eavesdropper() {
   );
 }
 
-function Wire({ view: { protection, bytes, fields, extraBytes } }: { readonly view: WireView }) {
+function Wire({
+  view: { protection, bytes, fields, extraBytes, protectionBytes },
+}: {
+  readonly view: WireView;
+}) {
   return (
     <>
       <p>{text.ways[protection].about}</p>
@@ -88,7 +92,7 @@ function Wire({ view: { protection, bytes, fields, extraBytes } }: { readonly vi
           value ?? <em key="hidden">{text.scrambled}</em>,
         ])}
       />
-      <p>{text.size(bytes.length, extraBytes)}</p>
+      <p>{text.size(bytes.length, extraBytes, protectionBytes)}</p>
     </>
   );
 }

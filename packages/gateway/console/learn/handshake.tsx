@@ -6,6 +6,7 @@
 
 import { useSignal } from '@preact/signals';
 import { type HandshakePlan, handshakePlan } from '../../src/figures/handshake-steps.ts';
+import { dtlsBytes, exchangeBytes, oscoreBytes } from '../../src/figures/protection-sizes.ts';
 import {
   handshakePresets,
   type Radio,
@@ -276,6 +277,7 @@ function Totals({
           ],
         ]}
       />
+      <Protection mode={state.mode} />
       {hasHandshake && loss > 0 && (
         <Notice kind="info">
           {text.lossEffect(
@@ -287,6 +289,24 @@ function Totals({
       {!hasHandshake && (
         <Notice kind="info">{text.noHandshake[state.mode === 'oscore' ? 'oscore' : 'none']}</Notice>
       )}
+    </>
+  );
+}
+
+/** What of the exchange behind the handshake is there for protection, and what else makes it longer. */
+function Protection({ mode }: { readonly mode: State['mode'] }) {
+  if (mode === 'none') return null;
+  const isOscore = mode === 'oscore';
+  const { request, response } = isOscore ? oscoreBytes() : { request: dtlsBytes(), response: dtlsBytes() };
+  const [own, plain] = [exchangeBytes(isOscore ? 'oscore' : 'dtls'), exchangeBytes('none')];
+  return (
+    <>
+      <Figures of={[[text.protection, text.protectionBytes(request, response)]]} />
+      <p class="hint">
+        {isOscore
+          ? text.oscoreBlocks(own.sent - plain.sent - request, own.received - plain.received - response)
+          : text.tokens}
+      </p>
     </>
   );
 }

@@ -4,8 +4,13 @@
  * @module
  */
 
-import { recordOverhead } from 'coapsule/dtls';
 import { adviseSecurity, securityFactors } from '../../src/advice/security-mode.ts';
+import {
+  comparedSuites,
+  dtlsBytes,
+  madeSenderIdBytes,
+  oscoreBytes,
+} from '../../src/figures/protection-sizes.ts';
 import { CheckField, Inputs } from '../parts/fields.tsx';
 import { Card, DataTable, Notice, Page } from '../parts/pieces.tsx';
 import { urlState } from '../shell/location.ts';
@@ -22,6 +27,13 @@ const schema = {
 };
 
 const text = words.security;
+
+const oscoreContexts = [
+  ['short', { senderIdLength: 0 }],
+  ['one', { senderIdLength: 1 }],
+  ['made', { senderIdLength: madeSenderIdBytes, sequenceNumber: 256 }],
+  ['long', { senderIdLength: 1, aead: 'AES-CCM-16-128-128' }],
+] as const;
 
 export default function SecuritySelector() {
   const [state, set] = urlState(schema);
@@ -89,17 +101,11 @@ export default function SecuritySelector() {
               caption={text.overheads}
               head={text.overheadHead}
               rows={[
-                ['TLS_PSK_WITH_AES_128_CCM_8', text.perMessage(recordOverhead('TLS_PSK_WITH_AES_128_CCM_8'))],
-                ['TLS_PSK_WITH_AES_128_CCM', text.perMessage(recordOverhead('TLS_PSK_WITH_AES_128_CCM'))],
-                [
-                  'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256',
-                  text.perMessage(recordOverhead('TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256')),
-                ],
-                [
-                  'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256',
-                  text.perMessage(recordOverhead('TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256')),
-                ],
-                ['OSCORE, AES-CCM-16-64-128', text.oscoreOverhead],
+                ...comparedSuites.map((suite) => [suite, text.perMessage(dtlsBytes(suite))]),
+                ...oscoreContexts.map(([name, sending]) => {
+                  const { request, response, notification } = oscoreBytes(sending);
+                  return [text.oscoreContexts[name], text.oscoreOverhead(request, response, notification)];
+                }),
               ]}
             />
             <Notice kind="info">{text.printedOverhead}</Notice>

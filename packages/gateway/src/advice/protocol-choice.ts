@@ -7,6 +7,8 @@
  * @module
  */
 
+import { dtlsBytes, oscoreBytes } from '../figures/protection-sizes.ts';
+
 /** The protocols that are compared. */
 export type ProtocolName = 'CoAP' | 'HTTP' | 'MQTT';
 
@@ -106,6 +108,12 @@ function hintsFor(
   }
   if (hasCoap && (protocols.includes('MQTT') || met.has('broker') || met.has('publish-subscribe'))) {
     hints.push('devices speak CoAP, the cloud MQTT: "coapsule serve --mqtt" bridges');
+  }
+  if (hasCoap && (met.has('constrained') || met.has('low-power'))) {
+    const { request, response } = oscoreBytes();
+    hints.push(
+      `protection has a price: ${dtlsBytes()} bytes a message with DTLS, ${request} a request and ${response} a response with OSCORE`,
+    );
   }
   if (met.has('constrained') && met.has('unconstrained')) {
     hints.push('devices cannot be constrained and not: say which ones are meant');

@@ -14,6 +14,8 @@
  * @module
  */
 
+import { dtlsBytes, oscoreBytes, oscoreRequestRange } from '../figures/protection-sizes.ts';
+
 /** What protects messages; `key-distribution-first`: nothing can, before devices have keys. */
 export type SecurityMode = 'plain' | 'dtls-certificate' | 'dtls-psk' | 'oscore' | 'key-distribution-first';
 
@@ -56,6 +58,10 @@ interface Decision {
   readonly reason: string;
 }
 
+const oscore = oscoreBytes();
+const range = oscoreRequestRange();
+const dtlsFactor = `${dtlsBytes()}, with a 16-byte tag ${dtlsBytes('TLS_PSK_WITH_AES_128_CCM')}`;
+
 /** In the order in which they are asked. */
 const decisions: readonly Decision[] = [
   {
@@ -91,7 +97,7 @@ const decisions: readonly Decision[] = [
     question: 'is there room for fewer than 10 bytes more in a message?',
     decidedBy: true,
     mode: 'oscore',
-    reason: 'OSCORE adds 11 to 14 bytes to a message and needs no handshake, DTLS adds 29 and more',
+    reason: `OSCORE adds ${oscore.response} to ${range.most} bytes to a message and needs no handshake, DTLS adds ${dtlsBytes()} and more`,
   },
 ];
 
@@ -105,8 +111,7 @@ export function adviseSecurity(facts: SecurityQuestion): SecurityAdvice {
   return {
     mode: 'dtls-psk',
     steps,
-    reason:
-      'a handshake of some hundred bytes, then 29 bytes a message; the usual tools for TLS understand it',
+    reason: `a handshake of some hundred bytes, then ${dtlsBytes()} bytes a message; the usual tools for TLS understand it`,
     warnings: warningsFor('dtls-psk', facts),
   };
 }
@@ -125,7 +130,7 @@ function warningsFor(mode: SecurityMode, facts: SecurityQuestion): readonly stri
   }
   if (mode === 'oscore' && facts.littleHeadroom) {
     warnings.push(
-      'OSCORE adds bytes too, 11 and more: where fewer than 10 are left, make payloads or paths shorter first',
+      `OSCORE adds bytes too, ${oscore.response} and more: where fewer than 10 are left, make payloads or paths shorter first`,
     );
   }
   if (facts.deepSleep === true && mode.startsWith('dtls')) {
@@ -171,9 +176,9 @@ export const securityFactors: readonly SecurityFactor[] = [
   {
     factor: 'bytes a message',
     plain: '0',
-    psk: '29, with a 16-byte tag 37',
-    certificate: '29, with a 16-byte tag 37',
-    oscore: '13 or 14 a request, 11 a response',
+    psk: dtlsFactor,
+    certificate: dtlsFactor,
+    oscore: `${range.least} to ${range.most} a request, ${oscore.response} a response`,
   },
   {
     factor: 'keys come',

@@ -21,10 +21,12 @@ import {
   serialTimeMs,
 } from '../figures/message-sizes.ts';
 import { observeTraffic } from '../figures/observe-traffic.ts';
+import { dtlsBytes } from '../figures/protection-sizes.ts';
 import { handshakePresets, radioCost } from '../figures/radio-energy.ts';
 import { amplification, retransmissionSchedule } from '../figures/retransmission-schedule.ts';
 import { securedLatency } from '../figures/secured-latency.ts';
 import { type Finding, figure, printFinding, table } from './advice-output.ts';
+import { protection, protectionOptions } from './calculate-protection.ts';
 import { CaptureFile } from './capture-file.ts';
 import type { CommandEnvironment } from './command-environment.ts';
 import { wholeNumber } from './option-values.ts';
@@ -125,12 +127,19 @@ export function calculateCommand(environment: CommandEnvironment): Command {
     [
       number('--frame <bytes>', 'of a frame that are there for CoAP', 1, 1e6, 80),
       number('--message <bytes>', 'of header, token and options', 0, 1e4, 16),
-      number('--protection <bytes>', 'that DTLS or OSCORE add', 0, 1e4, 29),
+      number('--protection <bytes>', 'that DTLS or OSCORE add', 0, 1e4, dtlsBytes()),
       number('--body <bytes>', 'of what is transferred', 0, 1e12, 51_200),
       number('--loss <percent>', 'of frames that are lost', 0, 100, 5),
       number('--baud <n>', 'of a serial line', 1, 1e9),
     ],
     sizes,
+  );
+  add(
+    'protection',
+    'the bytes that DTLS and OSCORE add to a message',
+    'protection --sender-id 3 --sequence 256',
+    protectionOptions,
+    protection,
   );
   add(
     'delivery',
@@ -146,7 +155,7 @@ export function calculateCommand(environment: CommandEnvironment): Command {
     [
       number('--devices <n>', 'how many', 1, 1e9, 200),
       number('--interval <s>', 'between two reports', 0.001, 1e9, 30),
-      number('--overhead <bytes>', 'of protection in each message', 0, 1e4, 29),
+      number('--overhead <bytes>', 'of protection in each message', 0, 1e4, dtlsBytes()),
       number('--handshake-bytes <n>', 'of a handshake', 0, 1e6, 360),
     ],
     fleet,

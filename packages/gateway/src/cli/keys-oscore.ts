@@ -10,6 +10,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { coseAead, defaultAead, oscoreAeads } from 'coapsule/oscore';
 import { type Command, Option } from 'commander';
+import { madeSenderIdBytes } from '../figures/protection-sizes.ts';
 import { deviceIdProblem } from '../server/serve-options.ts';
 import { printable } from '../text/printable.ts';
 import type { CommandEnvironment } from './command-environment.ts';
@@ -37,8 +38,6 @@ interface KeysOscoreOptions {
 
 const secretBytes = 16;
 const saltBytes = 8;
-/** Enough that two devices of one server hardly ever have the same, and few on the wire. */
-const senderIdBytes = 3;
 /** The server's: it is not in its responses. */
 const serverId = Uint8Array.of(1);
 
@@ -164,7 +163,7 @@ export function newOscorePair(
   const device: OscoreParameters = {
     masterSecret: randomBytes(secretBytes),
     masterSalt: randomBytes(saltBytes),
-    senderId: senderId ?? randomBytes(Math.min(senderIdBytes, nonceLength - 6)),
+    senderId: senderId ?? randomBytes(Math.min(madeSenderIdBytes, nonceLength - 6)),
     recipientId,
     aead,
     ...(idContext !== undefined && { idContext }),

@@ -8,6 +8,7 @@
  */
 
 import { serialTimeMs } from './message-sizes.ts';
+import { exchangeBytes } from './protection-sizes.ts';
 import { type Radio, type RadioCost, radioCost } from './radio-energy.ts';
 
 /** What protects the messages. */
@@ -101,18 +102,10 @@ const flights: Readonly<
   ],
 };
 
-/** A GET of `/ward-3/heart-rate` and its answer of four bytes, with what protects them. */
-const exchange: Readonly<Record<HandshakeMode, { readonly sent: number; readonly received: number }>> = {
-  none: { sent: 26, received: 13 },
-  'dtls-psk': { sent: 52, received: 39 },
-  'dtls-certificate': { sent: 52, received: 39 },
-  oscore: { sent: 42, received: 27 },
-};
-
 /** Goes through it. */
 export function handshakePlan(inputs: HandshakeStepInputs): HandshakePlan {
   const { mode, roundTripMs, radio, baud } = inputs;
-  const { sent, received } = exchange[mode];
+  const { sent, received } = exchangeBytes(mode === 'none' || mode === 'oscore' ? mode : 'dtls');
   const secured = mode === 'none' || mode === 'oscore' ? '' : ', encrypted';
   const all: readonly Flight[] = [
     ...handshakeFlights(inputs),

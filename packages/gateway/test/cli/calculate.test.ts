@@ -36,6 +36,17 @@ on average 51.05 µA
     );
   });
 
+  test('protection: each suite, and OSCORE by the length of the ID and the number of the message', async () => {
+    const text = await output('protection');
+    assert.match(text, /^TLS_PSK_WITH_AES_128_CCM_8 +29 +29 +29$/m);
+    assert.match(text, /^OSCORE, AES-CCM-16-64-128 +16 +11 +14$/m);
+    const other = await output('protection', '--sender-id', '0', '--sequence', '256', '--connection-id', '4');
+    assert.match(other, /^TLS_PSK_WITH_AES_128_CCM_8 +34 +34 +34$/m);
+    assert.match(other, /^OSCORE, AES-CCM-16-64-128 +14 +11 +15$/m);
+    const { oscore } = JSON.parse(await output('protection', '--json'));
+    assert.deepEqual(oscore[1], { aead: 'AES-CCM-16-128-128', request: 24, response: 19, notification: 22 });
+  });
+
   test('latency: three round trips, four to the first answer', async () => {
     assert.equal(
       await output('latency', '--round-trip', '50'),

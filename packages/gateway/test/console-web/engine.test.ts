@@ -222,6 +222,23 @@ describe('what the wire shows of a reading', () => {
     );
   });
 
+  test('what each way adds is what its rules say, and the rest is token, format and block', () => {
+    assert.deepEqual(
+      wireViews({ path: '/ward-3/bed-12/heart-rate', value: '72 bpm' }).map(
+        ({ protection, extraBytes, protectionBytes }) => [protection, extraBytes, protectionBytes],
+      ),
+      [
+        ['plain', 0, 0],
+        // The Content-Format says that it is bytes, and takes one itself.
+        ['payload-only', 22, 21],
+        // The token is 3 bytes shorter inside a record.
+        ['dtls', 26, 29],
+        // Block2 asks for a body in blocks.
+        ['oscore', 16, 14],
+      ],
+    );
+  });
+
   test('under DTLS and OSCORE neither path nor value nor method is there', () => {
     for (const protection of ['dtls', 'oscore'] as const) {
       assert.doesNotMatch(textOf(protection), /ward|bed|heart|bpm/);

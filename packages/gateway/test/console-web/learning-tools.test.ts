@@ -160,6 +160,8 @@ describe('the console', { skip }, () => {
     assert.match(await text('.figures'), /200 ms/, 'printed: 200 ms, at 50 ms');
     await at('learn/handshake?mode=oscore');
     assert.match(await text('.results'), /no handshake/);
+    assert.match(await text('.results'), /14 B of the request, 11 B of the response/);
+    assert.match(await text('.results'), /The other 2 and 3 bytes more than plain CoAP are a Block2 option/);
     assert.match(await text('main'), /0\.064 mAh[\s\S]*µAh/);
     await at('learn/handshake?loss=10');
     assert.match(await text('.results'), /53\.1 % of handshakes lose nothing/);
@@ -249,6 +251,9 @@ describe('the console', { skip }, () => {
     await page.getByLabel('Keys can be given').uncheck();
     assert.equal(await verdict(), 'find a way to distribute keys first');
     assert.match(await text('main'), /29 each message[\s\S]*37 each message/);
+    assert.match(await text('main'), /13 to 17 a request, 11 a response/, 'the factor table');
+    assert.match(await text('main'), /Sender ID of 1 byte\s+14 a request, 11 a response, 14 a notification/);
+    assert.match(await text('main'), /as "coapsule keys oscore" makes it[^\n]*\s+17 a request/);
     await shown.check('learn/security');
   });
 
@@ -257,6 +262,7 @@ describe('the console', { skip }, () => {
     assert.match(await text('.empty'), /Nothing is ticked yet/);
     await page.getByLabel('they live on batteries').check();
     assert.equal(await verdict(), 'CoAP');
+    assert.match(await text('.results'), /29 bytes a message with DTLS, 14 a request and 11 a response/);
     await page.getByLabel('browsers have access').check();
     assert.equal(await verdict(), 'HTTP');
     assert.match(await text('main'), /CoAP: 14 %/);
@@ -315,6 +321,10 @@ describe('the console', { skip }, () => {
     assert.match(tables[0]!, /heart-rate[\s\S]*72 bpm/);
     assert.match(tables[1]!, /ward-3[\s\S]*bed-12[\s\S]*payload\s+\d+\s+nothing/);
     for (const table of tables.slice(2)) assert.doesNotMatch(table, /ward|heart|bpm|PUT/);
+    const sizes = await cards.locator('p:last-child').allInnerTexts();
+    assert.match(sizes[1]!, /22 more than plain: 21 of protection, elsewhere 1 more/);
+    assert.match(sizes[2]!, /26 more than plain: 29 of protection, elsewhere 3 less/);
+    assert.match(sizes[3]!, /16 more than plain: 14 of protection, elsewhere 2 more/);
     await page.getByLabel('Reading').fill('<b>73</b>');
     await page.getByText('<b>73</b>').first().waitFor();
     await page.waitForURL(/value=/);
