@@ -404,7 +404,7 @@ export interface ObservationsView {
     readonly worker: number;
     readonly observations: number;
   }[];
-  /** What is observed at the main thread, what most observe first; 1,000 at most. */
+  /** What is observed at the endpoints of all threads, what most observe first; 1,000 at most. */
   readonly resources: readonly {
     /** `/path` or `/path?query`. */
     readonly resource: string;

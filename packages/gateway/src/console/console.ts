@@ -17,7 +17,7 @@ import type { Store } from '../store/store.ts';
 import { packageVersion } from '../text/package-version.ts';
 import type { TrafficRing } from '../traffic/traffic-ring.ts';
 import type { MasterKeySource } from '../vault/master-key.ts';
-import type { GatewayFeature, HandshakesView } from './api-types.ts';
+import type { GatewayFeature } from './api-types.ts';
 import { addAppFiles } from './app-files.ts';
 import { collectionHandlers } from './collections.ts';
 import { addConsoleApi, type Handlers } from './console-api.ts';
@@ -68,7 +68,6 @@ export interface ConsoleParts {
   readonly proof: GatewayProof;
   /** What the gateway proves itself with where it is a proxy. */
   readonly proxyTargets: NamedCredentials['proxyTargets'];
-  readonly handshakes: () => HandshakesView['handshakes'];
   /** Undefined where no traffic is kept. */
   readonly traffic: TrafficRing | undefined;
   /** Who asks. */
@@ -192,7 +191,7 @@ export class Console {
       ...referenceHandlers(),
       ...collectionHandlers({ devices: this.#store.devices, audit, streams: this.#streams, places }),
       ...this.#traffic(parts, peers, audit, onError),
-      ...handshakeHandlers(parts.handshakes),
+      ...handshakeHandlers(views.operations),
       ...explorerHandlers({
         ...{ devices: this.#store.devices, places, audit, streams: this.#streams, clock },
         ...{ proxyTargets: parts.proxyTargets, named: this.#store.explorer },

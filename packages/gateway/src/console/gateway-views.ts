@@ -1,7 +1,6 @@
 /**
  * What the gateway is and how it fares, as the console shows it: endpoints, metrics, who is connected and observes, bridge, proxies.
  */
-import type { ServerObserver } from 'coapsule';
 import type { MqttOptions } from '../bridge/mqtt-options.ts';
 import { topicOf } from '../bridge/mqtt-topics.ts';
 import type { ProxyCounts } from '../gateway/proxy-counts.ts';
@@ -26,13 +25,14 @@ import { associationView, type PeerIndex } from './peer-index.ts';
 /** What they look at. */
 export interface GatewayViewsParts {
   readonly clock: WallClock;
-  readonly operations: Pick<GatewayOperations, 'readiness' | 'families' | 'peers'>;
+  readonly operations: Pick<
+    GatewayOperations,
+    'readiness' | 'families' | 'peers' | 'handshakes' | 'observed'
+  >;
   readonly peers: PeerIndex;
   /** Names with `host:port`, or URIs of lines. */
   readonly endpoints: () => readonly { readonly name: string; readonly address: string }[];
   readonly workers: () => number;
-  /** At the endpoints of this thread. */
-  readonly observers: () => readonly Pick<ServerObserver, 'resource' | 'sequence'>[];
   readonly features: readonly GatewayFeature[];
   readonly bridge: {
     readonly options: MqttOptions | undefined;
@@ -49,7 +49,7 @@ export interface GatewayViewsParts {
 
 const startedAtMs = Math.round(performance.timeOrigin);
 
-/** Most peers, and resources, in the lists of what is observed. */
+/** Most peers in the list of who observes. */
 const mostObservers = 1000;
 
 /** The handlers. */
@@ -90,7 +90,8 @@ export function gatewayHandlers(
       }
     },
     'GET /api/observations': async (): Promise<ObservationsView> => {
-      const observers = (await peers.peers()).all.filter(({ observations }) => observations > 0);
+      const [{ all }, resources] = await Promise.all([peers.peers(), operations.observed()]);
+      const observers = all.filter(({ observations }) => observations > 0);
       return {
         total: observers.reduce((sum, { observations }) => sum + observations, 0),
         peers: observers
@@ -99,7 +100,7 @@ export function gatewayHandlers(
           .map(({ identity, address, scheme, worker, observations }) => ({
             ...{ identity, address, scheme, worker, observations },
           })),
-        resources: observedResources(parts.observers()),
+        resources,
       };
     },
     'GET /api/bridge': () => bridgeView(parts.bridge),
@@ -109,22 +110,6 @@ export function gatewayHandlers(
       answers: parts.proxy.counts(),
     }),
   };
-}
-
-function observedResources(
-  observers: ReturnType<GatewayViewsParts['observers']>,
-): ObservationsView['resources'] {
-  const resources = new Map<string, { observers: number; sequence: number | null }>();
-  for (const { resource, sequence = null } of observers) {
-    const known = resources.get(resource) ?? { observers: 0, sequence: null };
-    known.observers++;
-    if (sequence !== null) known.sequence = Math.max(sequence, known.sequence ?? 0);
-    resources.set(resource, known);
-  }
-  return [...resources]
-    .map(([resource, known]) => ({ resource, ...known }))
-    .sort((one, other) => other.observers - one.observers)
-    .slice(0, mostObservers);
 }
 
 async function bridgeView({

@@ -3,6 +3,7 @@
  * it as a file. Secrets are in the file only for an admin who asks for them, of a gateway that keeps them.
  */
 
+import type { GatewayOperations } from '../operations/gateway-operations.ts';
 import type { TickTimer } from '../resources/periodic-tick.ts';
 import { trafficDownload } from '../traffic/traffic-capture.ts';
 import type { TrafficRing } from '../traffic/traffic-ring.ts';
@@ -99,9 +100,13 @@ export function trafficHandlers(
 
 /** The handshakes, which are known without a ring too. */
 export function handshakeHandlers(
-  handshakes: () => HandshakesView['handshakes'],
+  operations: Pick<GatewayOperations, 'handshakes'>,
 ): Pick<Handlers, 'GET /api/traffic/handshakes'> {
-  return { 'GET /api/traffic/handshakes': () => ({ handshakes: handshakes() }) };
+  return {
+    'GET /api/traffic/handshakes': async (): Promise<HandshakesView> => ({
+      handshakes: await operations.handshakes(),
+    }),
+  };
 }
 
 /** One who looks at messages as they pass. */

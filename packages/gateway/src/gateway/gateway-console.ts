@@ -1,12 +1,11 @@
 /**
  * What of a gateway its console sees: put together here, so that neither knows more of the other.
  */
-import type { Listener, Server } from 'coapsule';
+import type { Server } from 'coapsule';
 import type { Context } from 'hono';
 import type { RefusalAudit } from '../audit/audit-log.ts';
 import { Console } from '../console/console.ts';
 import { gatewayProof } from '../console/gateway-proof.ts';
-import type { HandshakeLog } from '../console/handshake-log.ts';
 import type { ResourceDirectory } from '../directory/resource-directory.ts';
 import type { TelemetryApiParts } from '../http/telemetry-api.ts';
 import { type HttpClient, type ProxyNetwork, TrustedProxies } from '../http/trusted-proxies.ts';
@@ -33,11 +32,9 @@ export interface GatewayConsoleParts {
   readonly configured: () => readonly Pick<PskEntry, 'identity'>[];
   readonly endpoints: () => Readonly<Record<string, string | readonly string[]>>;
   readonly workers: () => number;
-  readonly listeners: readonly Listener[];
   readonly broker: () => { readonly isConnected: boolean } | undefined;
   readonly upstreams: () => readonly UpstreamServer[];
   readonly proxyCounts: () => ProxyCounts;
-  readonly handshakes: HandshakeLog;
   readonly refusals: RefusalAudit;
 }
 
@@ -89,7 +86,6 @@ export function gatewayConsole(
           [where].flat().map((address) => ({ name, address })),
         ),
       workers: parts.workers,
-      observers: () => parts.listeners.flatMap((listener) => listener.observers()),
       bridge: {
         options: mqtt,
         isConnected: () => parts.broker()?.isConnected ?? false,
@@ -102,7 +98,6 @@ export function gatewayConsole(
       },
     },
     traffic,
-    handshakes: () => parts.handshakes.handshakes,
     features: [
       'collections',
       ...(traffic === undefined ? [] : (['traffic'] as const)),

@@ -170,6 +170,10 @@ async function answerTo(question: OperationsQuestion): Promise<unknown> {
       return operations.statistics();
     case 'load':
       return operations.load;
+    case 'handshakes':
+      return operations.handshakes;
+    case 'observed':
+      return operations.observed;
     case 'peers':
       return peersOf({ listeners, oscorePeers: operations.oscorePeers, worker: context.index }, question.ask);
     case 'farewell':

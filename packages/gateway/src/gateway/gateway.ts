@@ -5,19 +5,11 @@
  * line are read in cli/serve.ts.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  type AssociationEvent,
-  type Listener,
-  type PeerInfo,
-  type PortWorker,
-  type SerialLineStatus,
-  Server,
-} from 'coapsule';
+import { type Listener, type PeerInfo, type PortWorker, type SerialLineStatus, Server } from 'coapsule';
 import { ChangeAudit, RefusalAudit } from '../audit/audit-log.ts';
 import { bridgePeer } from '../bridge/bridge-peer.ts';
 import type { MqttBridge } from '../bridge/mqtt-bridge.ts';
 import type { Console } from '../console/console.ts';
-import { HandshakeLog } from '../console/handshake-log.ts';
 import type { HttpEndpoint } from '../http/http-endpoint.ts';
 import { Farewell } from '../operations/farewell.ts';
 import { GatewayOperations } from '../operations/gateway-operations.ts';
@@ -149,12 +141,11 @@ export class Gateway implements AsyncDisposable {
       );
       const rules = new ResourceRules({ ...{ directory, live, options, clock, onLine, refusals } });
       const operations = new ThreadOperations({
-        ...{ listeners, store, log, worker: 0 },
+        ...{ listeners, store, log, clock, worker: 0 },
         overload: () => live.overload,
         rateOf: (identity) => live.access.rateOf(identity),
       });
       stops.push(() => operations.stop());
-      const handshakes = new HandshakeLog(clock);
       const farewell = new Farewell();
       const served = new ServedResources(server, ({ resource, ...entry }) =>
         rules.guarded({ ...entry, resource: operations.gated(resource) }),
@@ -190,10 +181,7 @@ export class Gateway implements AsyncDisposable {
       const context = {
         ...{ server, store, listeners, directory, review, lines, refusals },
         oscore: oscore.contexts,
-        noteAssociation: (event: AssociationEvent) => {
-          operations.noteAssociation(event);
-          handshakes.note(event);
-        },
+        noteAssociation: operations.noteAssociation,
         nodes: sharing?.nodes,
       };
       if (options.workers === undefined || options.workers === 1) await listen(context, options);
@@ -215,7 +203,7 @@ export class Gateway implements AsyncDisposable {
       });
       const telemetry = { store, readableBy, clock };
       webConsole = await openConsole(options, {
-        ...{ clock, server, store, telemetry, listeners, directory: registry, operations: watched },
+        ...{ clock, server, store, telemetry, directory: registry, operations: watched },
         sleeperOf: (device) => {
           const state = sleepers?.stateOf(device);
           const heardAtMs = state?.heardAtMs && timeOfDay(state.heardAtMs, lasting, clock);
@@ -227,7 +215,7 @@ export class Gateway implements AsyncDisposable {
         broker: () => bridge,
         upstreams: () => live.options.upstreams ?? [],
         proxyCounts: () => proxyCounter.counts,
-        ...{ handshakes, refusals },
+        refusals,
       });
       http = await openHttp(server, watched, options, proxyName, telemetry, webConsole);
       if (http !== undefined && proxy !== undefined) {

@@ -5,8 +5,10 @@ import { statfs } from 'node:fs/promises';
 import type { Listener } from 'coapsule';
 import type { OutboxSize } from '../store/outbox-table.ts';
 import type { StoreFault } from '../store/store-fault.ts';
+import { type HandshakeReport, mostHandshakes } from './handshake-log.ts';
 import { type GatewayFacts, type MetricFamily, metricFamilies } from './metric-families.ts';
 import type { MetricsText } from './metrics-text.ts';
+import { type ObservedResource, together } from './observed-resources.ts';
 import type { AskThread, OperationsQuestions } from './operations-answers.ts';
 import { type PeersAnswer, type PeerView, peersOf } from './peers-view.ts';
 import { type Readiness, readinessOf } from './readiness.ts';
@@ -92,6 +94,20 @@ export class GatewayOperations {
     return { peers, next: place === undefined ? null : placeName(place) };
   }
 
+  /** The latest of all threads that answer, the newest first. */
+  async handshakes(): Promise<readonly HandshakeReport[]> {
+    const threads = await this.#answers('handshakes', this.#parts.own.handshakes);
+    return threads
+      .flat()
+      .toSorted((one, other) => other.atMs - one.atMs)
+      .slice(0, mostHandshakes);
+  }
+
+  /** What is observed at all threads that answer, what most observe first. */
+  async observed(): Promise<readonly ObservedResource[]> {
+    return together((await this.#answers('observed', this.#parts.own.observed)).flat());
+  }
+
   /** Not ready any more: whoever sends requests here should send them elsewhere. */
   stopping(): void {
     this.#isStopping = true;
@@ -135,7 +151,7 @@ export class GatewayOperations {
   }
 
   /** Of the threads that answer. */
-  async #answers<K extends 'statistics' | 'load'>(
+  async #answers<K extends 'statistics' | 'load' | 'handshakes' | 'observed'>(
     kind: K,
     own: OperationsQuestions[K]['answer'],
   ): Promise<readonly OperationsQuestions[K]['answer'][]> {

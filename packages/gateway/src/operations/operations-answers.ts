@@ -2,6 +2,8 @@
  * What threads of the gateway ask each other about how they fare: the main thread asks, the workers answer.
  */
 import type { Load } from '../overload/admission.ts';
+import type { HandshakeReport } from './handshake-log.ts';
+import type { ObservedResource } from './observed-resources.ts';
 import type { PeersAnswer, PeersQuestion } from './peers-view.ts';
 import type { ThreadStatistics } from './thread-statistics.ts';
 
@@ -10,6 +12,10 @@ export interface OperationsQuestions {
   readonly statistics: { readonly ask: undefined; readonly answer: ThreadStatistics };
   /** How loaded it is; unlike statistics, asking changes nothing. */
   readonly load: { readonly ask: undefined; readonly answer: Load };
+  /** Its latest handshakes, the newest first. */
+  readonly handshakes: { readonly ask: undefined; readonly answer: readonly HandshakeReport[] };
+  /** What is observed at its endpoints. */
+  readonly observed: { readonly ask: undefined; readonly answer: readonly ObservedResource[] };
   /** A page of its secured peers. */
   readonly peers: { readonly ask: PeersQuestion; readonly answer: PeersAnswer };
   /** Observers are told that the gateway stops; the answer comes when they are, or when it took too long. */

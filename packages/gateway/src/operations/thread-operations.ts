@@ -19,7 +19,10 @@ import { PriorityGate } from '../overload/priority-gate.ts';
 import type { RequestRate } from '../overload/request-rate.ts';
 import { systemTickTimer, type TickTimer } from '../resources/periodic-tick.ts';
 import { type Log, RateLimit } from '../server/log.ts';
+import { systemWallClock, type WallClock } from '../server/wall-clock.ts';
 import { AssociationMeter } from './association-meter.ts';
+import { HandshakeLog, type HandshakeReport } from './handshake-log.ts';
+import { type ObservedResource, observedResources } from './observed-resources.ts';
 import { OscorePeers } from './oscore-peers.ts';
 import { RequestMeter } from './request-meter.ts';
 import type { StoreLoad, ThreadStatistics } from './thread-statistics.ts';
@@ -33,6 +36,7 @@ export interface ThreadOperationsParts {
   readonly rateOf: (identity: string) => RequestRate | undefined;
   readonly log: Log;
   readonly timer?: TickTimer;
+  readonly clock?: WallClock;
 }
 
 /** Readings at work at a time: several groups of what the store commits together. */
@@ -48,6 +52,7 @@ export class ThreadOperations {
   readonly #parts: ThreadOperationsParts;
   readonly #requests = new RequestMeter();
   readonly #associations = new AssociationMeter();
+  readonly #handshakes: HandshakeLog;
   /** Those without an association. */
   readonly oscorePeers: OscorePeers = new OscorePeers();
   readonly #admission: Admission;
@@ -63,9 +68,10 @@ export class ThreadOperations {
   readonly #told = new RateLimit(1, 60_000);
 
   constructor(parts: ThreadOperationsParts) {
-    const { overload: settings, rateOf, timer = systemTickTimer } = parts;
+    const { overload: settings, rateOf, timer = systemTickTimer, clock = systemWallClock } = parts;
     this.#parts = parts;
     this.#timer = timer;
+    this.#handshakes = new HandshakeLog(clock);
     this.#watch = new LoadWatch(timer);
     this.#admission = new Admission({
       ...{ settings, rateOf },
@@ -91,7 +97,20 @@ export class ThreadOperations {
   }
 
   /** Is told of what happens to associations. */
-  readonly noteAssociation = (event: AssociationEvent): void => this.#associations.note(event);
+  readonly noteAssociation = (event: AssociationEvent): void => {
+    this.#associations.note(event);
+    this.#handshakes.note(event);
+  };
+
+  /** Of its endpoints, the newest first. */
+  get handshakes(): readonly HandshakeReport[] {
+    return this.#handshakes.handshakes;
+  }
+
+  /** At its endpoints, what most observe first. */
+  get observed(): readonly ObservedResource[] {
+    return observedResources(this.#parts.listeners.flatMap((listener) => listener.observers()));
+  }
 
   /** The resource with its writes behind the door to the store, where that is where they go. */
   gated(resource: Resource): Resource {

@@ -12,8 +12,8 @@ import type {
   TrafficEvents,
   TrafficPage,
 } from '../../src/console/api-types.ts';
-import { HandshakeLog } from '../../src/console/handshake-log.ts';
 import { TrafficReader } from '../../src/console/traffic-reader.ts';
+import { HandshakeLog } from '../../src/operations/handshake-log.ts';
 import { TrafficRing } from '../../src/traffic/traffic-ring.ts';
 import { eventsOf, problemOf, startTestConsole } from './console-fixture.ts';
 

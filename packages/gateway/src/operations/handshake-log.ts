@@ -1,11 +1,23 @@
 /**
- * The latest handshakes of the main thread, with why they failed: for who asks in the console why a device does not get in.
+ * The latest handshakes of a thread, with why they failed: for who asks in the console why a device does not get in.
  */
 import type { AssociationEvent } from 'coapsule';
 import type { WallClock } from '../server/wall-clock.ts';
-import type { HandshakeView } from './api-types.ts';
 
-const mostKept = 200;
+/** One handshake, as plain values that go to another thread. */
+export interface HandshakeReport {
+  readonly atMs: number;
+  readonly address: string;
+  readonly scheme: string;
+  readonly identity: string | null;
+  readonly isOk: boolean;
+  /** Why it failed, in words, and what to do. */
+  readonly cause: string | null;
+  readonly nextStep: string | null;
+}
+
+/** Of a thread, and of all together. */
+export const mostHandshakes = 200;
 
 /** Of a text that a stranger chose, in characters. */
 const longestText = 300;
@@ -13,14 +25,14 @@ const longestText = 300;
 /** See the module comment. */
 export class HandshakeLog {
   readonly #clock: WallClock;
-  readonly #kept: HandshakeView[] = [];
+  readonly #kept: HandshakeReport[] = [];
 
   constructor(clock: WallClock) {
     this.#clock = clock;
   }
 
   /** The newest first. */
-  get handshakes(): readonly HandshakeView[] {
+  get handshakes(): readonly HandshakeReport[] {
     return this.#kept.toReversed();
   }
 
@@ -45,10 +57,10 @@ export class HandshakeLog {
     }
   };
 
-  #add(view: HandshakeView): void {
+  #add(view: HandshakeReport): void {
     const { identity, cause } = view;
     this.#kept.push({ ...view, identity: cut(identity), cause: cut(cause) });
-    if (this.#kept.length > mostKept) this.#kept.shift();
+    if (this.#kept.length > mostHandshakes) this.#kept.shift();
   }
 }
 
