@@ -293,7 +293,25 @@ export const words = {
     head: ['code', 'name', 'in HTTP', 'meaning', 'example', 'try it'],
     tryIt: 'try it',
     tryCode: (code: string) => `try it: ${code} in the explorer`,
-    noTrial: '–',
+    trialsLead:
+      'A gateway with demo resources (coapsule serve --demo) answers with each of these codes when it is asked as behind "try it". Where none is, it says why.',
+    trialKey: 'Type in the identity sensor-042 and the key MySecret16ByteK!, which the demo knows.',
+    trialHints: {
+      '2.02': 'Follow 2.01 first: it makes what is deleted.',
+      '2.03':
+        'The ETag is that of the configuration as the demo begins; if it has changed since, take the one of the answer.',
+    } as Readonly<Record<string, string>>,
+    noTrials: {
+      '4.09': 'Not by one request: the collection /sensors takes 1000 entries, and the next is answered so.',
+      '4.22':
+        'Not from this gateway: it reads all of a payload before it says what is wrong with it, and says 4.00. A proxy passes it on from HTTP.',
+      '4.29': 'Not by one request: it takes a gateway with a limit (--max-rate) and more requests than that.',
+      '5.01':
+        'Not for a method: CoAP says 4.05 there. A proxy to HTTP says it of a method that HTTP does not have.',
+      '5.02': 'It takes a proxy, and behind it a server that answers rubbish.',
+      '5.03': 'Not by one request: it takes a gateway that has more to do than it can.',
+      '5.08': 'It takes two proxies that name each other, or a Hop-Limit that is used up at a proxy.',
+    } as Readonly<Record<string, string>>,
     tipTitle: 'One byte',
     tip: 'A code is three bits of class and five of detail: 4.04 is 100 00100, or 0x84. HTTP spends three letters of text on the same, and a line around them.',
   },

@@ -5,12 +5,15 @@
  */
 
 import { findResponseCodes, type ResponseCodeClass } from '../../src/advice/response-codes.ts';
+import { ask } from '../gateway/api.ts';
+import { isLoggedIn } from '../gateway/link.ts';
+import { useResource } from '../gateway/resource.ts';
 import { CheckField, Inputs, SelectField, TextField } from '../parts/fields.tsx';
 import { Card, CodeChip, DataTable, Notice, Page } from '../parts/pieces.tsx';
 import { base, urlState } from '../shell/location.ts';
 import { choice, flag, text as textParameter } from '../shell/url-state.ts';
 import { words } from '../wording.ts';
-import { trialOf } from './code-trials.ts';
+import { type OwnServers, ownServers, trialOf, usualServers, whyNoTrial } from './code-trials.ts';
 
 const schema = {
   category: choice(['all', '2', '4', '5'], 'all'),
@@ -27,6 +30,7 @@ export default function ResponseCodeReference() {
     search: state.search,
     all: state.registered,
   });
+  const servers = useOwnServers();
   return (
     <Page title={words.views.codes.title} lead={text.lead}>
       <Inputs title={words.tool.inputs}>
@@ -53,6 +57,7 @@ export default function ResponseCodeReference() {
         <h2>
           <output>{text.shown(found.length, of)}</output>
         </h2>
+        <p>{text.trialsLead}</p>
         {found.length === 0 ? (
           <Notice kind="info">{text.nothing(state.search)}</Notice>
         ) : (
@@ -65,7 +70,7 @@ export default function ResponseCodeReference() {
               http,
               description,
               example,
-              <Trial key="trial" code={code} />,
+              <TrialLink key="trial" code={code} servers={servers} />,
             ])}
           />
         )}
@@ -77,13 +82,29 @@ export default function ResponseCodeReference() {
   );
 }
 
-function Trial({ code }: { readonly code: string }) {
-  const trial = trialOf(code);
-  return trial === undefined ? (
-    <span>{text.noTrial}</span>
-  ) : (
-    <a href={`${base}explorer?${new URLSearchParams(trial)}`} aria-label={text.tryCode(code)}>
-      {text.tryIt}
-    </a>
+/** Where the gateway of this console really is, for those who may know it. */
+function useOwnServers(): OwnServers {
+  const isKnown = isLoggedIn.value;
+  const { state } = useResource(
+    (signal) =>
+      isKnown
+        ? ask('GET /api/gateway', { signal })
+        : Promise.resolve({ isOk: true, value: undefined } as const),
+    isKnown ? 'own' : 'none',
+  );
+  const endpoints = state.value.value?.endpoints;
+  return endpoints === undefined ? usualServers : ownServers(endpoints);
+}
+
+function TrialLink({ code, servers }: { readonly code: string; readonly servers: OwnServers }) {
+  const trial = trialOf(code, servers);
+  if (trial === undefined) return <span>{whyNoTrial(code)}</span>;
+  return (
+    <>
+      <a href={`${base}explorer?${new URLSearchParams(trial.inputs)}`} aria-label={text.tryCode(code)}>
+        {text.tryIt}
+      </a>
+      {trial.hint !== undefined && <p class="hint">{trial.hint}</p>}
+    </>
   );
 }

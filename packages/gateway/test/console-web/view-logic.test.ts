@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { EventParser } from '../../console/gateway/event-parser.ts';
-import { trialOf } from '../../console/learn/code-trials.ts';
+import { ownServers, trialOf, usualServers, whyNoTrial } from '../../console/learn/code-trials.ts';
 import { cleanShare, expectedExtraMs } from '../../console/learn/handshake-loss.ts';
 import { figure, percent } from '../../console/parts/figures.ts';
 import { toHex } from '../../console/parts/hex-text.ts';
@@ -103,9 +103,23 @@ test('loss adds nothing where nothing is lost, and what the timers of RFC 6347 s
   assert.ok(Math.abs(cleanShare(6, 0.1) - 0.531441) < 1e-9);
 });
 
-test('each trial of a response code is of a code that there is', () => {
+test('each of the 27 response codes has a trial or says why not: 20 and 7', () => {
   const codes = findResponseCodes({ all: true }).found.map(({ text: code }) => code);
   const tried = codes.filter((code) => trialOf(code) !== undefined);
-  assert.ok(tried.length >= 10, String(tried));
+  const untried = codes.filter((code) => whyNoTrial(code) !== undefined);
+  assert.deepEqual([codes.length, tried.length], [27, 20]);
+  assert.deepEqual(untried, ['4.09', '4.22', '4.29', '5.01', '5.02', '5.03', '5.08']);
+  assert.deepEqual([...tried, ...untried].sort(), [...codes].sort());
   assert.equal(trialOf('9.99'), undefined);
+});
+
+test('trials go where the gateway listens, and to the usual ports where that is not known', () => {
+  const own = ownServers([
+    { name: 'coap', address: '[::]:5683' },
+    { name: 'coaps', address: '192.0.2.7:7000' },
+  ]);
+  assert.deepEqual(own, { coap: 'coap://127.0.0.1:5683', coaps: 'coaps://192.0.2.7:7000' });
+  assert.deepEqual(ownServers([]), usualServers);
+  assert.equal(trialOf('4.03', own)?.inputs['uri'], 'coaps://192.0.2.7:7000/admin/config');
+  assert.equal(trialOf('2.05')?.inputs['uri'], 'coap://127.0.0.1/temperature');
 });
