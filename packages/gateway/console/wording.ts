@@ -44,6 +44,8 @@ export const words = {
   plot: {
     asTable: 'The same as a table',
     picture: (title: string) => `${title}: a plot; the table below it has the numbers`,
+    /** What the horizontal axis is, where it has no words of its own. */
+    x: (isTime: boolean) => (isTime ? 'time' : 'x'),
   },
 
   gateway: {

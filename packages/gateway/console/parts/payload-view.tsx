@@ -17,6 +17,7 @@ import { useImported } from './imported.ts';
 import { DataTable, Notice } from './pieces.tsx';
 import { Plot } from './plot.tsx';
 import { shown, shownLines } from './shown.ts';
+import { dateAndTime } from './times.ts';
 
 /** What is looked at. */
 interface Payload {
@@ -111,7 +112,7 @@ function Senml({ bytes, format }: Payload) {
 
 /** RFC 8428 §4.5.3: less than 2^28 is seconds from now; more is since 1970. */
 function timeText(time: number): string {
-  return time < 2 ** 28 ? `${figure(time)} s` : new Date(time * 1000).toLocaleString();
+  return time < 2 ** 28 ? `${figure(time)} s` : dateAndTime(time * 1000);
 }
 
 /** Numbers over time, where names come more than once; each unit has a plot of its own. */

@@ -10,6 +10,7 @@ import { theme } from '../shell/theme.ts';
 import { words } from '../wording.ts';
 import { figure } from './figures.ts';
 import { DataTable } from './pieces.tsx';
+import { dateAndTime, day, timeOfDay } from './times.ts';
 
 /** One line. */
 export interface Line {
@@ -79,7 +80,7 @@ export function Plot(props: PlotProps) {
     index % tableEvery === 0
       ? [
           [
-            isTime ? new Date(1000 * at).toLocaleTimeString() : figure(at),
+            isTime ? timeOfDay(1000 * at) : figure(at),
             ...lines.map(({ values }) => (values[index] == null ? '' : figure(values[index], 3))),
           ],
         ]
@@ -91,7 +92,11 @@ export function Plot(props: PlotProps) {
       <div ref={box} class="plot-box" role="img" aria-label={words.plot.picture(title)} />
       <details>
         <summary>{words.plot.asTable}</summary>
-        <DataTable caption={title} head={[xLabel, ...lines.map(({ label }) => label)]} rows={rows} />
+        <DataTable
+          caption={title}
+          head={[xLabel === '' ? words.plot.x(isTime) : xLabel, ...lines.map(({ label }) => label)]}
+          rows={rows}
+        />
       </details>
     </figure>
   );
@@ -119,11 +124,16 @@ function optionsFor(
       ...(yRange !== undefined && { y: { range: [...yRange] as [number, number] } }),
     },
     axes: [
-      { ...axis, ...(xLabel !== '' && { label: xLabel }) },
+      { ...axis, ...(xLabel !== '' && { label: xLabel }), ...(isTime && { values: timesOfAxis, space: 80 }) },
       { ...axis, label: yLabel, size: 60 },
     ],
     series: [
-      { label: xLabel === '' ? 'x' : xLabel },
+      {
+        label: xLabel === '' ? words.plot.x(isTime) : xLabel,
+        ...(isTime && {
+          value: (_: uPlot, at: number | null) => (at === null ? '' : dateAndTime(1000 * at)),
+        }),
+      },
       ...lines.map(({ label, colour: number, dash }) => ({
         label,
         stroke: colour(`--series-${number}`),
@@ -148,6 +158,11 @@ function optionsFor(
       ],
     },
   };
+}
+
+/** Its own have twelve hours, and the month before the day. */
+function timesOfAxis(_: uPlot, at: number[], _axis: number, _space: number, step: number): string[] {
+  return at.map((seconds) => (step < 86_400 ? timeOfDay : day)(1000 * seconds));
 }
 
 function heightOf(element: HTMLElement): number {

@@ -6,6 +6,7 @@
 
 import type { AssociationView, DeviceView } from '../../src/console/api-types.ts';
 import { orDash } from '../parts/figures.ts';
+import { dateAndTime } from '../parts/times.ts';
 import { words } from '../wording.ts';
 
 const text = words.devices;
@@ -19,7 +20,7 @@ export function Presence({
   const waiting = waitingCommands > 0 ? ` ${text.waiting(waitingCommands)}` : '';
   if (isSleeping) return <span class="chip warning">{text.sleeping + waiting}</span>;
   if (association !== null) return <span class="chip good">{text.connected}</span>;
-  return <>{lastSeenAtMs === null ? text.never : text.seen(new Date(lastSeenAtMs).toLocaleString())}</>;
+  return <>{lastSeenAtMs === null ? text.never : text.seen(dateAndTime(lastSeenAtMs))}</>;
 }
 
 /** The Connection IDs of both sides. */

@@ -7,6 +7,7 @@
 import type { ExplorerResult } from '../../src/console/api-types.ts';
 import { milliseconds } from '../parts/figures.ts';
 import { CodeChip, DataTable } from '../parts/pieces.tsx';
+import { timeOfDay } from '../parts/times.ts';
 import { words } from '../wording.ts';
 
 /** One. */
@@ -43,7 +44,7 @@ export function ExchangeLog({
       rows={[...exchanges].reverse().map((exchange) => {
         const { atMs, method, uri, result } = exchange;
         return [
-          new Date(atMs).toLocaleTimeString(),
+          timeOfDay(atMs),
           method,
           uri,
           result.response === null ? words.explorer.noAnswer : <CodeChip code={result.response.code} />,

@@ -10,6 +10,7 @@ import { fromHex } from '../parts/hex-text.ts';
 import { PayloadView } from '../parts/payload-view.tsx';
 import { DataTable, Figures } from '../parts/pieces.tsx';
 import { Plot } from '../parts/plot.tsx';
+import { timeOfDay } from '../parts/times.ts';
 import { words } from '../wording.ts';
 import { type Notification, plottedNotifications } from './notification-values.ts';
 
@@ -62,7 +63,7 @@ export function Notifications({ of }: { readonly of: readonly Notification[] }) 
           .slice(-mostRows)
           .reverse()
           .map(({ atMs, sequence, code, payloadHex }) => [
-            new Date(atMs).toLocaleTimeString(),
+            timeOfDay(atMs),
             sequence === null ? '' : String(sequence),
             code,
             new TextDecoder().decode(fromHex(payloadHex)).slice(0, 200),

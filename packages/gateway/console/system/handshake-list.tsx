@@ -9,6 +9,7 @@ import { useResource } from '../gateway/resource.ts';
 import { orDash } from '../parts/figures.ts';
 import { DataTable } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
+import { timeOfDay } from '../parts/times.ts';
 import { words } from '../wording.ts';
 
 const text = words.sessions;
@@ -32,7 +33,7 @@ export function HandshakeList() {
             caption={text.handshakes}
             head={text.handshakeHead}
             rows={value.handshakes.map(({ atMs, address, identity, isOk, cause, nextStep }) => [
-              new Date(atMs).toLocaleTimeString(),
+              timeOfDay(atMs),
               address,
               orDash(identity),
               <span key="ok" class={`chip ${isOk ? 'good' : 'bad'}`}>

@@ -19,6 +19,7 @@ import { figure, milliseconds, percent } from '../parts/figures.ts';
 import { Card, Figures, Notice, Page } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { shown } from '../parts/shown.ts';
+import { dateAndTime } from '../parts/times.ts';
 import { base, go } from '../shell/location.ts';
 import { number } from '../shell/url-state.ts';
 import { words } from '../wording.ts';
@@ -41,21 +42,26 @@ export function OneDevice({ id }: { readonly id: string }) {
       <Problem of={problem} />
       {device !== undefined && (
         <div class="cards">
-          <Card title={text.credential}>
-            <Figures
-              of={[
-                [text.security, text.securities[device.security]],
-                ...optional(text.fingerprint, device.fingerprint),
-                ...optional(text.expires, device.expiresAtMs, time),
-                ...optional(text.added, device.addedAtMs, time),
-                ...optional(text.rotated, device.rotatedAtMs, time),
-                ...optional(text.overlap, device.overlapUntilMs, time),
-                ...optional(text.home, device.home),
-              ]}
-            />
-            {!device.isStored && <Notice kind="info">{text.notStored}</Notice>}
-            {mayAct('admin') && device.isStored && <Changes device={device} onChange={reload} />}
-          </Card>
+          <div class="stack">
+            <Card title={text.credential}>
+              <Figures
+                of={[
+                  [text.security, text.securities[device.security]],
+                  ...optional(text.fingerprint, device.fingerprint),
+                  ...optional(text.expires, device.expiresAtMs, time),
+                  ...optional(text.added, device.addedAtMs, time),
+                  ...optional(text.rotated, device.rotatedAtMs, time),
+                  ...optional(text.overlap, device.overlapUntilMs, time),
+                  ...optional(text.home, device.home),
+                ]}
+              />
+              {!device.isStored && <Notice kind="info">{text.notStored}</Notice>}
+              {mayAct('admin') && device.isStored && <Changes device={device} onChange={reload} />}
+            </Card>
+            <Card title={text.rules}>
+              <Rules device={device} onChange={reload} />
+            </Card>
+          </div>
           <Card title={text.association}>
             {device.association === null ? (
               <p>
@@ -64,9 +70,6 @@ export function OneDevice({ id }: { readonly id: string }) {
             ) : (
               <AssociationFigures association={device.association} />
             )}
-          </Card>
-          <Card title={text.rules}>
-            <Rules device={device} onChange={reload} />
           </Card>
         </div>
       )}
@@ -288,5 +291,5 @@ function optional<T>(
 }
 
 function time(atMs: number): string {
-  return `${new Date(atMs).toLocaleString()} (${until(atMs - Date.now())})`;
+  return `${dateAndTime(atMs)} (${until(atMs - Date.now())})`;
 }

@@ -21,9 +21,11 @@ import { useResource } from '../gateway/resource.ts';
 import { follow } from '../gateway/streams.ts';
 import { CheckField, TextField } from '../parts/fields.tsx';
 import { FieldsAndBytes } from '../parts/fields-and-bytes.tsx';
+import { orDash } from '../parts/figures.ts';
 import { Card, Empty, Notice, Page } from '../parts/pieces.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { shown } from '../parts/shown.ts';
+import { timeOfDay } from '../parts/times.ts';
 import { urlState } from '../shell/location.ts';
 import { number, text as textParameter } from '../shell/url-state.ts';
 import { words } from '../wording.ts';
@@ -160,21 +162,21 @@ function MessageList({
           </tr>
         </thead>
         <tbody>
-          {drawn.map(({ number: n, atMs, direction, peer, type, code, path, length, summary, problems }) => (
+          {drawn.map(({ number: n, atMs, direction, peer, type, code, path, length, problems }) => (
             <tr key={n} class={n === chosen ? 'chosen' : undefined}>
               <td>
                 <button type="button" class="bare" aria-pressed={n === chosen} onClick={() => onChoose(n)}>
                   {n}
                 </button>
               </td>
-              <td>{new Date(atMs).toLocaleTimeString()}</td>
+              <td>{timeOfDay(atMs)}</td>
               <td>
                 {text.directions[direction]} {shown(peer)}
               </td>
               <td>
                 {type ?? ''} {code}
               </td>
-              <td class="mono">{shown(path ?? summary)}</td>
+              <td class="mono">{orDash(path, shown)}</td>
               <td>{length}</td>
               <td>
                 {problems.map((one) => (

@@ -102,6 +102,22 @@ function trafficMessage(number: number): TrafficMessage {
   };
 }
 
+/** A record whose keys nobody has given. */
+const sealedMessage: TrafficMessage = {
+  ...trafficMessage(1),
+  ...{
+    protocol: 'dtls',
+    isSecure: true,
+    type: null,
+    messageId: null,
+    tokenHex: null,
+    path: null,
+    length: 61,
+  },
+  ...{ code: 'DTLS 1.2 epoch 1 #7 application data, 40 bytes', problems: [] },
+  summary: 'DTLS 1.2 epoch 1 #7 application data, 40 bytes',
+};
+
 const result: ExplorerResult = {
   response: {
     ...{ code: '2.05', codeName: 'Content', explanation: 'The payload is the representation.' },
@@ -276,7 +292,7 @@ const answers: Answers = {
   } satisfies ProxyView,
   'GET /api/live': stream([['snapshot', { ...liveValues(20), isCut: false }]]),
   'GET /api/traffic/live': stream([['messages', { messages: [trafficMessage(3)], skipped: 0 }]]),
-  'GET /api/traffic/messages': { messages: [trafficMessage(2), trafficMessage(1)], next: null, kept: 2 },
+  'GET /api/traffic/messages': { messages: [trafficMessage(2), sealedMessage], next: null, kept: 2 },
   'GET /api/traffic/messages/2': detail,
   'GET /api/traffic/findings': {
     findings: [
@@ -438,6 +454,12 @@ describe('the views of the system', { skip }, () => {
     await contains('sleeping 3 waiting');
     await page.getByRole('link', { name: 'sensor-7', exact: true }).click();
     await contains('1 h 1 min');
+    const [credential, rules] = await Promise.all(
+      ['Credential', 'What it may do'].map((name) =>
+        page.locator('section.card', { hasText: name }).first().boundingBox(),
+      ),
+    );
+    assert.equal((rules?.y ?? 0) - (credential?.y ?? 0) - (credential?.height ?? 0), 16);
     await page.getByRole('button', { name: 'Change the rules' }).click();
     await page.getByLabel('What it may do').fill('GET:/a\nPUT:/b\n');
     await page.getByRole('button', { name: 'Save', exact: true }).click();
@@ -650,6 +672,17 @@ describe('the views of the system', { skip }, () => {
   test('traffic has its list, the fields and the bytes of one message, notes and a file to save', async () => {
     await at('traffic');
     await contains('/p3');
+    assert.match(
+      await page.locator('.rows tbody tr td:nth-child(2)').first().innerText(),
+      /^\d\d:\d\d:\d\d$/,
+    );
+    // Of what nobody can read there is no path, and what it is stands in one column.
+    const sealed = page.locator('.rows tbody tr', { hasText: 'application data, 40 bytes' });
+    assert.deepEqual(await sealed.locator('td:nth-child(n+4):nth-child(-n+6)').allInnerTexts(), [
+      'DTLS 1.2 epoch 1 #7 application data, 40 bytes',
+      '–',
+      '61',
+    ]);
     await page.getByRole('button', { name: '2', exact: true }).first().click();
     await page.getByRole('button', { name: 'Code POST' }).focus();
     assert.equal(await page.locator('.dump .lit').innerText(), '02');

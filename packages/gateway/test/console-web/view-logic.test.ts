@@ -8,6 +8,7 @@ import { ownServers, trialOf, usualServers, whyNoTrial } from '../../console/lea
 import { cleanShare, expectedExtraMs } from '../../console/learn/handshake-loss.ts';
 import { figure, percent } from '../../console/parts/figures.ts';
 import { toHex } from '../../console/parts/hex-text.ts';
+import { dateAndTime, timeOfDay } from '../../console/parts/times.ts';
 import { matches } from '../../console/shell/find.ts';
 import {
   choice,
@@ -122,4 +123,10 @@ test('trials go where the gateway listens, and to the usual ports where that is 
   assert.deepEqual(ownServers([]), usualServers);
   assert.equal(trialOf('4.03', own)?.inputs['uri'], 'coaps://192.0.2.7:7000/admin/config');
   assert.equal(trialOf('2.05')?.inputs['uri'], 'coap://127.0.0.1/temperature');
+});
+
+test('times are those of ISO 8601 with 24 hours, whatever the language of the browser', () => {
+  const afternoon = new Date(2026, 2, 1, 16, 5, 9).getTime();
+  assert.equal(timeOfDay(afternoon), '16:05:09');
+  assert.equal(dateAndTime(afternoon), '2026-03-01 16:05:09');
 });
