@@ -2,8 +2,8 @@
  * `coapsule device`: the devices of a data folder, with their credentials and what they may do; also while the gateway
  * runs.
  *
- * It writes to the same database as the gateway, which notices within a second and ends associations under keys
- * that do not count any more.
+ * It writes to the same database as the gateway, asks it to look there (device-noticed.ts), and the gateway ends associations under
+ * keys that do not count any more.
  *
  * @module
  */
@@ -25,6 +25,7 @@ import {
   withCredentialOptions,
 } from './device-credential.ts';
 import { denyKey, listDenied, undenyKey } from './device-deny.ts';
+import { gatewayNoticed } from './device-noticed.ts';
 import { listDevices, maxRules, showDevice } from './device-show.ts';
 import { expectUnused, type FolderOption, missingDevice, withDevices } from './device-store.ts';
 import { ExitCode } from './exit-code.ts';
@@ -79,6 +80,7 @@ export function deviceCommand(streams: OutputStreams): Command {
     .action(async (file, options) => {
       const { importDevices } = await import('./device-import.ts');
       await importDevices(streams, file, options);
+      await gatewayNoticed(streams, options);
     });
   subcommand(
     'allow',
@@ -131,10 +133,16 @@ export function deviceCommand(streams: OutputStreams): Command {
     .option('--certificate-only', 'this certificate, and not others with its key')
     .option('--note <text>', 'why')
     .addHelpText('after', denyHelp)
-    .action((what, options) => denyKey(streams, what, options));
+    .action(async (what, options) => {
+      denyKey(streams, what, options);
+      await gatewayNoticed(streams, options);
+    });
   subcommand('undeny', 'take a certificate or public key off the deny list', 'undeny sha256:…')
     .argument('<what>', 'as "device denied" lists it')
-    .action((what, options) => undenyKey(streams, what, options));
+    .action(async (what, options) => {
+      undenyKey(streams, what, options);
+      await gatewayNoticed(streams, options);
+    });
   subcommand('denied', 'the deny list', 'denied --json')
     .option('--json', 'one JSON array')
     .action((options) => listDenied(streams, options));
@@ -208,21 +216,23 @@ async function addDevice(
     ],
   );
   markUsedEnd(usedEnd, warned);
+  await gatewayNoticed(streams, options);
   tell(streams, `added ${printable(id)}; it may ${printable(rules.join(' '), maxRules)}`);
   if (options.qrFile !== '-') tellKey(streams, id, generated);
   await tellQr(streams, id, options, credential);
   tellFile(streams, id, deviceFile);
 }
 
-function allowDevice(
+async function allowDevice(
   streams: OutputStreams,
   id: string,
   rules: readonly string[],
   options: FolderOption,
-): void {
+): Promise<void> {
   withDevices(streams, options, false, (devices) => devices.allow(id, rules) || unchanged(devices, id), [
     { event: 'device-allowed', how: 'coapsule device allow', device: id, allow: rules },
   ]);
+  await gatewayNoticed(streams, options);
   tell(streams, `${printable(id)} may now ${printable(rules.join(' '), maxRules)}, and nothing else`);
 }
 
@@ -267,6 +277,7 @@ async function rotateDevice(
     ],
   );
   markUsedEnd(usedEnd, warned);
+  await gatewayNoticed(streams, options);
   const what = { psk: 'key', rpk: 'raw public key', cert: 'certificate', oscore: 'OSCORE context' }[
     credential.kind
   ];
@@ -289,7 +300,7 @@ function noOscoreOverlap(): CommandFailure {
   );
 }
 
-function retireDevice(streams: OutputStreams, id: string, options: FolderOption): void {
+async function retireDevice(streams: OutputStreams, id: string, options: FolderOption): Promise<void> {
   const wasThere = withDevices(
     streams,
     options,
@@ -297,6 +308,7 @@ function retireDevice(streams: OutputStreams, id: string, options: FolderOption)
     (devices) => (devices.homeOf(id) === '' ? devices.retire(id) : unchanged(devices, id)),
     [{ event: 'credential-retired', how: 'coapsule device retire', device: id }],
   );
+  await gatewayNoticed(streams, options);
   tell(
     streams,
     wasThere
@@ -305,10 +317,11 @@ function retireDevice(streams: OutputStreams, id: string, options: FolderOption)
   );
 }
 
-function removeDevice(streams: OutputStreams, id: string, options: FolderOption): void {
+async function removeDevice(streams: OutputStreams, id: string, options: FolderOption): Promise<void> {
   withDevices(streams, options, false, (devices) => devices.remove(id) || unchanged(devices, id), [
     { event: 'device-removed', how: 'coapsule device remove', device: id },
   ]);
+  await gatewayNoticed(streams, options);
   tell(streams, `removed ${printable(id)}; its readings stay`);
 }
 

@@ -185,7 +185,7 @@ export class Console {
       ...gatewayHandlers({ ...views, clock, peers, features: parts.features }),
       ...deviceHandlers({
         ...{ store: this.#store, views: deviceViews, audit, clock },
-        ...{ endpoints: deviceEndpoints, proof: parts.proof },
+        ...{ endpoints: deviceEndpoints, proof: parts.proof, operations: views.operations },
       }),
       ...directoryHandlers(directory, clock),
       ...referenceHandlers(),

@@ -11,6 +11,7 @@ import { oscoreCredential } from '../cli/device-credential.ts';
 import { expectUnused } from '../cli/device-store.ts';
 import { newOscorePair } from '../cli/keys-oscore.ts';
 import { formatOscoreConf } from '../cli/oscore-conf.ts';
+import type { GatewayOperations } from '../operations/gateway-operations.ts';
 import { deviceIdProblem } from '../server/serve-options.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import type { DeviceCredential } from '../store/device-table.ts';
@@ -31,6 +32,8 @@ export interface DeviceChangesParts {
   readonly audit: ConsoleAudit;
   readonly clock: WallClock;
   readonly endpoints: () => SnippetEndpoints;
+  /** Has the gateway look at its devices anew: the console writes over a connection of its own. */
+  readonly operations: Pick<GatewayOperations, 'devicesChanged'>;
   readonly proof: GatewayProof;
 }
 
@@ -52,7 +55,7 @@ export function deviceHandlers(
   | 'POST /api/devices/{id}/rotate'
   | 'POST /api/devices/{id}/retire'
 > {
-  const { views, audit, clock } = parts;
+  const { views, audit, clock, operations } = parts;
   const { devices, opened } = parts.store;
   const withSecret = async (
     id: string,
@@ -79,12 +82,14 @@ export function deviceHandlers(
           'give it a new credential, or remove it first',
         );
       audit.add('device-added', user.name, { device: id, credential: credential.kind, allow: rules });
+      await operations.devicesChanged();
       return withSecret(id, secret, context.req.header('host'));
     },
-    'PUT /api/devices/{id}/rules': ({ parameters: { id = '' }, body, user }) => {
+    'PUT /api/devices/{id}/rules': async ({ parameters: { id = '' }, body, user }) => {
       const rules = checkedRules(body.rules);
       if (!devices.allow(id, rules)) throw unchanged(parts, id);
       audit.add('device-allowed', user.name, { device: id, allow: rules });
+      await operations.devicesChanged();
       return views.one(id);
     },
     'POST /api/devices/{id}/rotate': async ({ parameters: { id = '' }, body, user, context }) => {
@@ -100,16 +105,19 @@ export function deviceHandlers(
           untilUsed: overlap.endsWithUse,
         }),
       });
+      await operations.devicesChanged();
       return withSecret(id, secret, context.req.header('host'));
     },
-    'POST /api/devices/{id}/retire': ({ parameters: { id = '' }, user }) => {
+    'POST /api/devices/{id}/retire': async ({ parameters: { id = '' }, user }) => {
       if (devices.homeOf(id) !== '') throw unchanged(parts, id);
       if (devices.retire(id)) audit.add('credential-retired', user.name, { device: id });
+      await operations.devicesChanged();
       return views.one(id);
     },
-    'DELETE /api/devices/{id}': ({ parameters: { id = '' }, user }) => {
+    'DELETE /api/devices/{id}': async ({ parameters: { id = '' }, user }) => {
       if (!devices.remove(id)) throw unchanged(parts, id);
       audit.add('device-removed', user.name, { device: id });
+      await operations.devicesChanged();
     },
   };
 }

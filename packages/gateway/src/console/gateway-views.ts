@@ -27,7 +27,7 @@ export interface GatewayViewsParts {
   readonly clock: WallClock;
   readonly operations: Pick<
     GatewayOperations,
-    'readiness' | 'families' | 'peers' | 'handshakes' | 'observed'
+    'readiness' | 'families' | 'peers' | 'handshakes' | 'observed' | 'devicesChanged'
   >;
   readonly peers: PeerIndex;
   /** Names with `host:port`, or URIs of lines. */

@@ -174,6 +174,9 @@ async function answerTo(question: OperationsQuestion): Promise<unknown> {
       return operations.handshakes;
     case 'observed':
       return operations.observed;
+    case 'devices':
+      devices.changed();
+      return undefined;
     case 'peers':
       return peersOf({ listeners, oscorePeers: operations.oscorePeers, worker: context.index }, question.ask);
     case 'farewell':

@@ -198,6 +198,11 @@ export class Gateway implements AsyncDisposable {
         ...{ dataFolder: options.dataFolder, version: packageVersion(), own: operations, listeners, store },
         others: () => workers?.others() ?? [],
         nodes: () => sharing?.nodes?.counts,
+        devicesChanged: async () => {
+          changed();
+          // It has begun: this is when it is done.
+          await oscore.storeChanged();
+        },
         broker: () => bridge,
         httpStreams: () => http && http.streams + (webConsole?.streams ?? 0),
       });

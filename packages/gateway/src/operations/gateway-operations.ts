@@ -26,6 +26,8 @@ export interface GatewayOperationsParts {
   };
   /** How to ask each of the other threads that there should be. */
   readonly others: () => readonly AskThread[];
+  /** Has this thread look at the devices anew. */
+  readonly devicesChanged: () => Promise<void>;
   /** Undefined without a message broker. */
   readonly broker: () => { readonly isConnected: boolean } | undefined;
   readonly httpStreams: () => number | undefined;
@@ -108,6 +110,11 @@ export class GatewayOperations {
     return together((await this.#answers('observed', this.#parts.own.observed)).flat());
   }
 
+  /** Somebody has written devices into the store: fulfils when all threads that answer know them. */
+  async devicesChanged(): Promise<void> {
+    await Promise.all([this.#parts.devicesChanged(), this.#answers('devices', undefined)]);
+  }
+
   /** Not ready any more: whoever sends requests here should send them elsewhere. */
   stopping(): void {
     this.#isStopping = true;
@@ -151,7 +158,7 @@ export class GatewayOperations {
   }
 
   /** Of the threads that answer. */
-  async #answers<K extends 'statistics' | 'load' | 'handshakes' | 'observed'>(
+  async #answers<K extends 'statistics' | 'load' | 'handshakes' | 'observed' | 'devices'>(
     kind: K,
     own: OperationsQuestions[K]['answer'],
   ): Promise<readonly OperationsQuestions[K]['answer'][]> {

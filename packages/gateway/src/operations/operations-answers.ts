@@ -16,6 +16,8 @@ export interface OperationsQuestions {
   readonly handshakes: { readonly ask: undefined; readonly answer: readonly HandshakeReport[] };
   /** What is observed at its endpoints. */
   readonly observed: { readonly ask: undefined; readonly answer: readonly ObservedResource[] };
+  /** Looks at the devices anew, as the store was written; the answer comes when the next request meets what is new. */
+  readonly devices: { readonly ask: undefined; readonly answer: undefined };
   /** A page of its secured peers. */
   readonly peers: { readonly ask: PeersQuestion; readonly answer: PeersAnswer };
   /** Observers are told that the gateway stops; the answer comes when they are, or when it took too long. */

@@ -10,14 +10,27 @@ import { join, resolve } from 'node:path';
 import type { GatewayOperations, PeersPage } from './gateway-operations.ts';
 
 /** What can be asked. */
-export type OperatorQuestion = {
-  readonly ask: 'peers';
-  readonly limit: number;
-  /** `next` of the page before. */
-  readonly after?: string | undefined;
-};
+interface OperatorQuestions {
+  /** Who is connected. `after` is `next` of the page before. */
+  readonly peers: {
+    readonly ask: { readonly limit: number; readonly after?: string | undefined };
+    readonly answer: PeersPage;
+  };
+  /** Devices in the store were changed: answered when the gateway knows them. */
+  readonly 'devices-changed': { readonly ask: object; readonly answer: null };
+}
 
-type OperatorAnswer = { readonly answer: PeersPage } | { readonly error: string };
+/** One question. */
+export type OperatorQuestion<K extends keyof OperatorQuestions = keyof OperatorQuestions> = {
+  readonly [Kind in K]: { readonly ask: Kind } & OperatorQuestions[Kind]['ask'];
+}[K];
+
+type OperatorAnswer<K extends keyof OperatorQuestions> =
+  | { readonly answer: OperatorQuestions[K]['answer'] }
+  | { readonly error: string };
+
+/** Who answers. */
+type Operated = Pick<GatewayOperations, 'peers' | 'devicesChanged'>;
 
 /** The shortest that a system has (`sun_path`), with its zero at the end. */
 const longestPath = 103;
@@ -45,13 +58,13 @@ export class OperatorSocket {
    */
   static async open(
     dataFolder: string,
-    operations: Pick<GatewayOperations, 'peers'>,
+    operations: Operated,
     warn: (text: string) => void,
   ): Promise<OperatorSocket | undefined> {
     const path = operatorSocketPath(dataFolder);
     if (process.platform === 'win32') return undefined;
     if (Buffer.byteLength(path) > longestPath) {
-      warn(`"coapsule peers" cannot ask this gateway: ${path} is too long for a socket`);
+      warn(`commands cannot ask this gateway: ${path} is too long for a socket`);
       return undefined;
     }
     const socket = new OperatorSocket(operations);
@@ -66,12 +79,12 @@ export class OperatorSocket {
       return socket;
     } catch (error) {
       socket.#server.close();
-      warn(`"coapsule peers" cannot ask this gateway: ${(error as Error).message}`);
+      warn(`commands cannot ask this gateway: ${(error as Error).message}`);
       return undefined;
     }
   }
 
-  private constructor(operations: Pick<GatewayOperations, 'peers'>) {
+  private constructor(operations: Operated) {
     this.#server = createServer((socket) => void answer(socket, operations));
     this.#server.maxConnections = mostConnections;
     this.#server.unref();
@@ -88,31 +101,45 @@ export class OperatorSocket {
  *
  * @throws NodeJS.ErrnoException (rejects) where none listens: ENOENT, ECONNREFUSED, EACCES; Error for what it answers.
  */
-export async function askGateway(dataFolder: string, question: OperatorQuestion): Promise<PeersPage> {
+export async function askGateway<K extends keyof OperatorQuestions>(
+  dataFolder: string,
+  question: OperatorQuestion<K>,
+): Promise<OperatorQuestions[K]['answer']> {
   const socket = connect(operatorSocketPath(dataFolder));
   socket.setTimeout(patienceMs, () => socket.destroy(new Error('the gateway does not answer')));
   socket.write(`${JSON.stringify(question)}\n`);
-  const answered = JSON.parse(await lineOf(socket, longestAnswer)) as OperatorAnswer;
+  const answered = JSON.parse(await lineOf(socket, longestAnswer)) as OperatorAnswer<K>;
   if ('error' in answered) throw new Error(answered.error);
   return answered.answer;
 }
 
-async function answer(socket: Socket, operations: Pick<GatewayOperations, 'peers'>): Promise<void> {
+async function answer(socket: Socket, operations: Operated): Promise<void> {
   socket.on('error', () => {});
   socket.setTimeout(patienceMs, () => socket.destroy());
-  let told: OperatorAnswer;
+  let told: OperatorAnswer<keyof OperatorQuestions>;
   try {
     const question = JSON.parse(await lineOf(socket, longestLine)) as Partial<OperatorQuestion> | null;
-    if (question?.ask !== 'peers') throw new Error('this gateway does not know the question');
-    const { limit, after } = question;
-    if (!Number.isInteger(limit) || (limit as number) < 1 || (limit as number) > 1000)
-      throw new RangeError('limit is 1 to 1000');
-    if (after !== undefined && typeof after !== 'string') throw new RangeError('after is no text');
-    told = { answer: await operations.peers(limit as number, after) };
+    told = { answer: await answerTo(question, operations) };
   } catch (error) {
     told = { error: (error as Error).message };
   }
   if (!socket.destroyed) socket.end(`${JSON.stringify(told)}\n`);
+}
+
+async function answerTo(
+  question: Partial<OperatorQuestion> | null,
+  operations: Operated,
+): Promise<PeersPage | null> {
+  if (question?.ask === 'devices-changed') {
+    await operations.devicesChanged();
+    return null;
+  }
+  if (question?.ask !== 'peers') throw new Error('this gateway does not know the question');
+  const { limit, after } = question;
+  if (!Number.isInteger(limit) || (limit as number) < 1 || (limit as number) > 1000)
+    throw new RangeError('limit is 1 to 1000');
+  if (after !== undefined && typeof after !== 'string') throw new RangeError('after is no text');
+  return operations.peers(limit as number, after);
 }
 
 /** The first line that comes, without its end. */

@@ -172,7 +172,7 @@ test('a question that is none gets an error, and a folder whose path is too long
 }, async (t) => {
   const folder = temporaryFolder(t);
   const told: string[] = [];
-  const operations = { peers: async () => ({ peers: [], next: null }) };
+  const operations = { peers: async () => ({ peers: [], next: null }), devicesChanged: async () => {} };
   const socket = await OperatorSocket.open(folder, operations, (text) => told.push(text));
   assert.ok(socket !== undefined);
   t.after(() => socket.close());

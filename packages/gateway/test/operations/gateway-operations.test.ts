@@ -38,6 +38,7 @@ function start(t: TestContext, loads: readonly Load[] = []) {
   const operations = new GatewayOperations({
     ...{ dataFolder: temporaryFolder(t), version: '1', own, listeners: [], store },
     others: () => others,
+    devicesChanged: async () => {},
     broker: () => undefined,
     httpStreams: () => undefined,
   });
