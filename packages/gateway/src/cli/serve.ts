@@ -24,6 +24,7 @@ import { StartUpFault } from '../server/start-up-fault.ts';
 import { systemWallClock } from '../server/wall-clock.ts';
 import { printable } from '../text/printable.ts';
 import { type MasterKeySource, masterKeySource } from '../vault/master-key.ts';
+import { linkWithheld } from './console-link-notice.ts';
 import { addEndpointOptions, multicastOf, streamEndpoints } from './endpoint-options.ts';
 import { gatewayCredentials } from './gateway-credentials.ts';
 import { addHttpOptions, httpOptions } from './http-options.ts';
@@ -335,12 +336,19 @@ function bothOf(
 /** Where the build puts the app; beside the built sources, and beside those of a checkout. */
 const consoleAppFolder = fileURLToPath(new URL('../../dist/console', import.meta.url));
 
-/** For the person who has started it: a log of lines for programs has no place for a secret. */
 function tellConsoleLink(link: string | undefined, { logFormat }: ServeOptions, log: Log): void {
   if (link === undefined) return;
-  if (logFormat === 'json')
-    log.detail(0, 'the console is at /console/: make a link to log in with "coapsule console link"');
-  else process.stderr.write(`console: ${link} (logs in once, within 15 minutes)\n`);
+  const { fd: descriptor } = process.stderr;
+  const cause = linkWithheld({ logFormat, descriptor, journalStream: process.env['JOURNAL_STREAM'] });
+  if (cause === undefined) process.stderr.write(`console: ${link} (logs in once, within 15 minutes)\n`);
+  else {
+    const [where = link] = link.split('/login#');
+    log.detail(
+      0,
+      `the console is at ${where}/; no link to log in with is written here, since ${cause}: make one with "coapsule console link"`,
+      { endpoint: 'http', next: 'coapsule console link' },
+    );
+  }
 }
 
 function openOscoreLog({ dangerouslyLogOscore: path }: ServeOptions, log: Log): OscoreLog | undefined {

@@ -31,6 +31,8 @@ export interface LogFields {
   readonly code?: string | undefined;
   /** Why it is told. */
   readonly cause?: string | undefined;
+  /** A command that does what is to be done next. */
+  readonly next?: string | undefined;
 }
 
 /** A log whose detail can change. */

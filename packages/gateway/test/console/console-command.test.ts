@@ -1,8 +1,9 @@
 /** `coapsule console`: users with passwords that are on no command line, and links, beside a gateway that runs. */
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { linkWithheld } from '../../src/cli/console-link-notice.ts';
 import type { UsersView } from '../../src/console/api-types.ts';
 import { runLive as run } from '../cli/live-environment.ts';
 import { CoapsuleProcess } from '../server/gateway-process.ts';
@@ -63,6 +64,39 @@ test('passwords that are too short, names that are none, and passwords on the co
   assert.equal(onLine.exitCode, 64);
   const link = await run(['console', 'link', ...data]);
   assert.match(link.stderr, /no gateway has opened a console/);
+});
+
+test('the log for programs has no link, and says in a field of its own what makes one', async (t) => {
+  const folder = temporaryFolder(t);
+  const serve = new CoapsuleProcess(t, [
+    ...['serve', '--data', folder, '--coap', '0', '--coaps', '0', '--http', '0', '--log-format', 'json'],
+  ]);
+  const [, ready = ''] = await serve.waitFor('stdout', /^ready (.*)$/m);
+  const [line = ''] = await serve.waitFor('stderr', /^.*the console is at.*$/m);
+  const { msg, next, endpoint } = JSON.parse(line) as Record<string, string>;
+  assert.deepEqual([next, endpoint], ['coapsule console link', 'http']);
+  const { http } = JSON.parse(ready) as { http: string };
+  assert.match(msg ?? '', new RegExp(`is at http://${http}/console/; no link .*logs for programs are kept`));
+  const { exitCode, stdout } = await run((next ?? '').split(' ').slice(1).concat('--data', folder));
+  assert.equal(exitCode, 0);
+  const token = stdout.trim().split('#')[1] ?? assert.fail('there is no link');
+  assert.ok(!(serve.stderr + serve.stdout).includes('login#') && !serve.stderr.includes(token));
+});
+
+test('the link of the start is told in a file of the owner alone, not in the journal or where others read', (t) => {
+  const path = join(temporaryFolder(t), 'log');
+  const descriptor = openSync(path, 'w', 0o600);
+  t.after(() => closeSync(descriptor));
+  const { dev, ino } = statSync(path);
+  const reader = { logFormat: 'text', descriptor, journalStream: undefined } as const;
+  assert.equal(linkWithheld(reader), undefined);
+  assert.equal(linkWithheld({ ...reader, journalStream: '1:2' }), undefined, 'it was led elsewhere');
+  assert.match(linkWithheld({ ...reader, journalStream: `${dev}:${ino}` }) ?? '', /journal/);
+  assert.match(linkWithheld({ ...reader, logFormat: 'json' }) ?? '', /programs/);
+  for (const mode of [0o640, 0o604, 0o620]) {
+    chmodSync(path, mode);
+    assert.match(linkWithheld(reader) ?? '', /others may read/, mode.toString(8));
+  }
 });
 
 test('serve tells a link on standard error that logs in, and "console link" makes another', async (t) => {
