@@ -1,6 +1,7 @@
 /**
  * The console: its API and its pages, put together, for the HTTP endpoint of a gateway that runs.
  */
+import type { Server } from 'coapsule';
 import type { Context } from 'hono';
 import { Hono } from 'hono';
 import { localPeer } from '../access/local-asker.ts';
@@ -36,6 +37,7 @@ import { LiveValues } from './live-values.ts';
 import { isCurrent, loginHandlers, sessionHandlers } from './login.ts';
 import { consoleBase, newLoginLink } from './login-link.ts';
 import { missingTraffic } from './missing-traffic.ts';
+import { ObservedStates } from './observed-states.ts';
 import { openApiDocument } from './open-api.ts';
 import { PeerIndex } from './peer-index.ts';
 import { referenceHandlers } from './reference-views.ts';
@@ -56,7 +58,7 @@ export interface ConsoleParts {
   readonly steadyClock: SteadyClock;
   /** Folder of the built app. */
   readonly appFolder: string;
-  readonly server: { watch(changed: (path: string) => void): () => void };
+  readonly server: Pick<Server, 'watch' | 'request'>;
   readonly store: Pick<Store, 'latestOf' | 'pathsBelow'>;
   readonly directory: Pick<ResourceDirectory, 'current'>;
   readonly telemetry: TelemetryApiParts;
@@ -177,6 +179,16 @@ export class Console {
       watch: (changed) => server.watch(changed),
       latest: (paths) => store.latestOf(paths),
       paths: (limit) => store.pathsBelow('/', limit),
+      states: new ObservedStates({
+        read: (path, observer) =>
+          server.request('GET', path, { peer: reader, ...(observer !== undefined && { observer }) }),
+        observed: async () => {
+          const paths = (await views.operations.observed()).map(({ resource }) => resource);
+          const readings = await store.latestOf(paths);
+          return paths.filter((_, index) => readings[index] === undefined);
+        },
+        ...{ timer: systemTickTimer, onError },
+      }),
       ...{ clock, timer: systemTickTimer, onError },
     });
     const telemetry = new TelemetryApi(parts.telemetry);

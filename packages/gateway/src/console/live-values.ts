@@ -1,6 +1,7 @@
 /**
  * Values as they come, for all who look: whoever wrote, a changed path is read once, a few times a second, and its newest values go to
  * every reader. What a reader has not taken is replaced by what is newer, so that it costs a slow one nothing but updates in between.
+ * Of a path without readings it is the state of the resource there (observed-states.ts).
  *
  * Nothing is watched while nobody looks.
  */
@@ -12,6 +13,7 @@ import { measuredValues } from '../telemetry/measured-values.ts';
 import { printableUtf8 } from '../text/printable.ts';
 import type { LiveEvents, LiveValue } from './api-types.ts';
 import type { EventSource } from './event-stream.ts';
+import type { ObservedState, ObservedStates } from './observed-states.ts';
 
 /** What it works with. */
 export interface LiveValuesParts {
@@ -21,6 +23,7 @@ export interface LiveValuesParts {
   readonly latest: (paths: readonly string[]) => Promise<readonly (Reading | undefined)[]>;
   /** Paths that have readings, in order. */
   readonly paths: (limit: number) => Promise<readonly string[]>;
+  readonly states: Pick<ObservedStates, 'begin' | 'end' | 'states'>;
   readonly clock: WallClock;
   readonly timer: TickTimer;
   readonly onError: (error: unknown) => void;
@@ -53,12 +56,22 @@ export class LiveValues {
   open(below: string | undefined): EventSource<keyof LiveEvents> {
     const reader = new LiveReader(below, this.#parts.clock, () => this.#close(reader));
     this.#readers.add(reader);
-    this.#unwatch ??= this.#parts.watch((path) => this.#note(path));
+    this.#unwatch ??= this.#watch();
     this.#begin(reader).catch((error: unknown) => {
       this.#parts.onError(error);
       reader.fail();
     });
     return reader;
+  }
+
+  #watch(): () => void {
+    const { watch, states } = this.#parts;
+    const unwatch = watch((path) => this.#note(path));
+    states.begin((path) => this.#note(path));
+    return () => {
+      unwatch();
+      states.end();
+    };
   }
 
   async #begin(reader: LiveReader): Promise<void> {
@@ -105,9 +118,11 @@ export class LiveValues {
     this.#changed = new Map();
     const readers = [...this.#readers];
     const paths = [...changed.keys()].filter((path) => readers.some((one) => one.wants(path)));
-    const readings = await this.#parts.latest(paths);
-    const values = readings.flatMap((reading) =>
-      reading === undefined ? [] : valuesOf(reading, changed.get(reading.path) ?? 1),
+    const { latest, states, clock } = this.#parts;
+    const readings = await latest(paths);
+    const others = await states.states(paths.filter((_, index) => readings[index] === undefined));
+    const values = [...readings, ...others.map((state) => ({ ...state, receivedAtMs: clock() }))].flatMap(
+      (reading) => (reading === undefined ? [] : valuesOf(reading, changed.get(reading.path) ?? 1)),
     );
     for (const reader of this.#readers) reader.add(values);
   }
@@ -177,7 +192,10 @@ class LiveReader implements EventSource<keyof LiveEvents> {
 }
 
 /** The values of a reading; of one that nobody can take apart its text, or how long it is. */
-function valuesOf(reading: Reading, updates: number): readonly LiveValue[] {
+function valuesOf(
+  reading: Pick<Reading, 'receivedAtMs'> & Partial<Pick<Reading, 'identity'>> & ObservedState,
+  updates: number,
+): readonly LiveValue[] {
   const { path, value, contentFormat, receivedAtMs, identity = null } = reading;
   const measured = measuredValues(value, contentFormat, receivedAtMs);
   const common = { path, identity, atMs: receivedAtMs, updates };

@@ -22,7 +22,7 @@ import type { UpstreamServer } from './upstream-servers.ts';
 /** Parts of a gateway that runs. */
 export interface GatewayConsoleParts {
   readonly clock: WallClock;
-  readonly server: Pick<Server, 'watch'>;
+  readonly server: Pick<Server, 'watch' | 'request'>;
   readonly store: Store;
   readonly telemetry: TelemetryApiParts;
   readonly directory: ResourceDirectory;

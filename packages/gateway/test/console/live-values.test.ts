@@ -1,6 +1,8 @@
 /** Live values: coalesced, bounded, and at a cost that does not grow with how often devices write. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { content, Server } from 'coapsule';
 import type { LiveEvents, LiveValue } from '../../src/console/api-types.ts';
 import { LiveValues } from '../../src/console/live-values.ts';
 import type { Reading } from '../../src/store/reading-table.ts';
@@ -25,6 +27,7 @@ function devices() {
       return paths.map((path) => readings.get(path));
     },
     paths: async (limit) => [...readings.keys()].slice(0, limit),
+    states: { begin() {}, end() {}, states: async () => [] },
     clock: () => timer.now(),
     timer,
     onError: (error) => assert.fail(String(error)),
@@ -141,5 +144,50 @@ test('what devices write is seen in the console, of SenML each value with its un
   });
   await wait(3);
   assert.equal(seen.get('/sensors/a/raw ')?.value, '3 bytes');
+  await events.return(undefined);
+});
+
+test('without the demo, what somebody observes at another server is a live value, and is not observed there for the console alone', async (t) => {
+  const lamp = { state: '20.5' };
+  const upstream = new Server().resource('/lamp', {
+    get: () => content(lamp.state),
+    observable: true,
+  });
+  const { uri } = await upstream.listen('coap://127.0.0.1:0');
+  t.after(() => upstream.close());
+  const { admin, client, coaps } = await startTestConsole(t, {
+    upstreams: [{ path: '/cloud', uri, client: {} }],
+  });
+  const user = await admin();
+  const key = 'key of the panel';
+  await user.json('POST', '/api/devices', {
+    id: 'panel',
+    credential: { kind: 'psk', keyHex: Buffer.from(key).toString('hex') },
+    rules: ['GET:/cloud/*'],
+  });
+  const stream = await user.ask('GET', '/api/live');
+  const events = eventsOf(stream);
+  const next = async () => (await events.next()).value ?? assert.fail('the stream is over');
+  assert.deepEqual(((await next()).data as LiveEvents['snapshot']).values, []);
+  assert.equal(upstream.observers().length, 0);
+  const panel = client('panel', key).observe(`${coaps}/cloud/lamp`)[Symbol.asyncIterator]();
+  await panel.next();
+  const seen: unknown[] = [];
+  const following = async (value: number): Promise<void> => {
+    for (;;) {
+      const { values } = (await next()).data as LiveEvents['values'];
+      seen.push(...values.map(({ path }) => path));
+      if (values.some((one) => one.value === value)) return;
+    }
+  };
+  await following(20.5);
+  lamp.state = '21.5';
+  upstream.notify('/lamp');
+  await following(21.5);
+  assert.deepEqual([...new Set(seen)], ['/cloud/lamp']);
+  assert.equal(upstream.observers().length, 1, 'the console is told what the panel is told');
+  await panel.return?.();
+  // The console still looks.
+  while (upstream.observers().length > 0) await sleep(20);
   await events.return(undefined);
 });
