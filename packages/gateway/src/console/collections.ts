@@ -47,7 +47,7 @@ export function collectionHandlers({
       return streams.answer(context, session, () => {
         const release = places.take(user);
         const note = (request: string, uri: string): void =>
-          audit.used('request-sent', user.name, { request, uri, collection: plan.name ?? null });
+          audit.used('request-sent', user, { request, uri, collection: plan.name ?? null });
         return new CollectionSource(plan, new ConsoleSender(user, credential, devices, note), release);
       });
     },

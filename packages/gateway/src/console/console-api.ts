@@ -5,9 +5,12 @@
  */
 import type { Context, Hono } from 'hono';
 import type * as z from 'zod';
+import type { HttpClient } from '../http/trusted-proxies.ts';
 import { StoreFault } from '../store/store-fault.ts';
+import { networkOf } from '../text/network.ts';
 import { ApiFailure } from './api-failure.ts';
 import type { ApiRoutes, Role } from './api-types.ts';
+import type { Actor } from './console-audit.ts';
 import { type ConsoleRoute, type RouteName, routeTable } from './route-table.ts';
 import { isSameSite } from './same-site.ts';
 import { securityHeaders } from './security-headers.ts';
@@ -17,7 +20,7 @@ import { UserPlaces } from './user-places.ts';
 
 /** What a handler is asked. */
 export interface Asked<Body> {
-  readonly user: SessionUser;
+  readonly user: SessionUser & Actor;
   readonly session: Session;
   /** Parameters of the path, decoded. */
   readonly parameters: Readonly<Record<string, string>>;
@@ -49,6 +52,8 @@ export type LoginHandlers = {
 export interface ConsoleApiParts {
   readonly sessions: ConsoleSessions;
   readonly cookie: SessionCookie;
+  /** Who asks. */
+  readonly clientOf: (context: Context) => HttpClient;
   readonly handlers: Handlers;
   readonly logins: LoginHandlers;
   /** Something failed that is nobody's fault but ours. */
@@ -122,7 +127,7 @@ async function answered(
   const read = route.body === undefined ? () => {} : bodies.take(user);
   const body = await bodyOf(c, route, mostBodyBytes).finally(read);
   const answer = await handler({
-    ...{ user, session, context: c, body },
+    ...{ user: { ...user, from: networkOf(parts.clientOf(c).address) }, session, context: c, body },
     parameters: c.req.param() as Record<string, string>,
     query: c.req.query(),
   });

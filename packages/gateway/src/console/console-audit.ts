@@ -1,5 +1,6 @@
 /**
- * What users of the console do, in the audit log of the gateway, each line with the name of the user: changes beside those of commands,
+ * What users of the console do, in the audit log of the gateway, each line with the name of the user and the
+ * address that they came from: changes beside those of commands,
  * logins and requests of the explorer in a file of their own, and failed logins counted among the refusals of strangers. However much
  * of one there is, it pushes nothing of the others out.
  */
@@ -10,6 +11,12 @@ export interface ConsoleAuditParts {
   readonly changes: Pick<ChangeAudit, 'add'>;
   readonly uses: Pick<UseAudit, 'add'>;
   readonly refusals: Pick<RefusalAudit, 'add'>;
+}
+
+/** Who did it, and from where: an address, of IPv6 the network. */
+export interface Actor {
+  readonly name: string;
+  readonly from: string;
 }
 
 type Details = Readonly<Record<string, unknown>>;
@@ -23,13 +30,17 @@ export class ConsoleAudit {
   }
 
   /** Something is otherwise now, or a secret has left the gateway. */
-  add(event: AuditedChange['event'], user: string, details: Details = {}): void {
-    this.#parts.changes.add({ event, how: 'console', user, ...details });
+  add(event: AuditedChange['event'], { name: user, from }: Actor, details: Details = {}): void {
+    this.#parts.changes.add({ event, how: 'console', user, ...details, from });
   }
 
   /** Somebody came, went, asked another server, or took messages along. */
-  used(event: Parameters<UseAudit['add']>[0]['event'], user: string, details: Details = {}): void {
-    this.#parts.uses.add({ event, user, ...details });
+  used(
+    event: Parameters<UseAudit['add']>[0]['event'],
+    { name: user, from }: Actor,
+    details: Details = {},
+  ): void {
+    this.#parts.uses.add({ event, user, ...details, from });
   }
 
   /** Somebody could not log in. @param name As it was given. @param from An address, of IPv6 the network. */

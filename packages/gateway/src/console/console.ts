@@ -132,7 +132,7 @@ export class Console {
     const cookie = new SessionCookie(clientOf);
     const login = { store, sessions: this.#sessions, cookie, clock, steadyClock, audit, clientOf };
     addConsoleApi(this.app, {
-      ...{ sessions: this.#sessions, cookie },
+      ...{ sessions: this.#sessions, cookie, clientOf },
       logins: loginHandlers(login),
       handlers: {
         ...sessionHandlers(login),

@@ -81,14 +81,14 @@ export function deviceHandlers(
           'there is a device of this id already',
           'give it a new credential, or remove it first',
         );
-      audit.add('device-added', user.name, { device: id, credential: credential.kind, allow: rules });
+      audit.add('device-added', user, { device: id, credential: credential.kind, allow: rules });
       await operations.devicesChanged();
       return withSecret(id, secret, context.req.header('host'));
     },
     'PUT /api/devices/{id}/rules': async ({ parameters: { id = '' }, body, user }) => {
       const rules = checkedRules(body.rules);
       if (!devices.allow(id, rules)) throw unchanged(parts, id);
-      audit.add('device-allowed', user.name, { device: id, allow: rules });
+      audit.add('device-allowed', user, { device: id, allow: rules });
       await operations.devicesChanged();
       return views.one(id);
     },
@@ -98,7 +98,7 @@ export function deviceHandlers(
       told(() => expectUnused(devices, id, credential, opened));
       const overlap = overlapOf(body, credential, devices.find(id)?.credential, clock());
       if (!devices.rotate(id, credential, clock(), overlap)) throw unchanged(parts, id);
-      audit.add('device-rotated', user.name, {
+      audit.add('device-rotated', user, {
         ...{ device: id, credential: credential.kind },
         ...(overlap && {
           overlapUntil: new Date(overlap.untilMs).toISOString(),
@@ -110,13 +110,13 @@ export function deviceHandlers(
     },
     'POST /api/devices/{id}/retire': async ({ parameters: { id = '' }, user }) => {
       if (devices.homeOf(id) !== '') throw unchanged(parts, id);
-      if (devices.retire(id)) audit.add('credential-retired', user.name, { device: id });
+      if (devices.retire(id)) audit.add('credential-retired', user, { device: id });
       await operations.devicesChanged();
       return views.one(id);
     },
     'DELETE /api/devices/{id}': async ({ parameters: { id = '' }, user }) => {
       if (!devices.remove(id)) throw unchanged(parts, id);
-      audit.add('device-removed', user.name, { device: id });
+      audit.add('device-removed', user, { device: id });
       await operations.devicesChanged();
     },
   };

@@ -59,7 +59,7 @@ export function explorerHandlers(
     'POST /api/explorer/credentials': async ({ body, user }) => {
       const added = await addNamedCredential(named, body, clock());
       const { name, proof, oscore, target, forOperators } = added;
-      audit.add('explorer-credential-added', user.name, {
+      audit.add('explorer-credential-added', user, {
         credential: name,
         proof,
         oscore,
@@ -71,7 +71,7 @@ export function explorerHandlers(
     'DELETE /api/explorer/credentials/{name}': ({ parameters: { name = '' }, user }) => {
       if (!named.remove(name))
         throw new ApiFailure('not-found', `there is no credential of the name ${name}`);
-      audit.add('explorer-credential-removed', user.name, { credential: name });
+      audit.add('explorer-credential-removed', user, { credential: name });
     },
     'POST /api/explorer/request': async (asked) => {
       const begun = await begin(parts, asked, asked.body.method);
@@ -134,7 +134,7 @@ async function begin(
   const plan = explorerPlan(body, user, parts);
   const release = parts.places.take(user);
   const { credential, proxy } = body;
-  parts.audit.used('request-sent', user.name, {
+  parts.audit.used('request-sent', user, {
     ...{ request: what, uri: plan.uri.text },
     ...(proxy !== undefined && { proxy: plan.hop.text }),
     ...(credential?.kind === 'named' && { as: credential.name }),

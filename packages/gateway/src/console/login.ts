@@ -64,7 +64,7 @@ export function loginHandlers(parts: LoginParts): LoginHandlers {
         : new ApiFailure('login-failed', 'name or password is wrong');
     }
     begun.succeeded();
-    parts.audit.used('console-login', user.name, { from: address, role: user.role });
+    parts.audit.used('console-login', { name: user.name, from: address }, { role: user.role });
     return beginSession(context, parts, user);
   };
   return {
@@ -99,7 +99,7 @@ export function sessionHandlers(
     'DELETE /api/session': ({ context, user }) => {
       sessions.end(cookie.idOf(context));
       cookie.forget(context);
-      audit.used('console-logout', user.name);
+      audit.used('console-logout', user);
     },
     'GET /api/users': (): UsersView => ({
       users: store.users.all().map(({ name, role, addedAtMs }) => ({

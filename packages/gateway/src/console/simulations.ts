@@ -117,12 +117,12 @@ export class Simulations {
       'POST /api/simulations': ({ body, user }) => {
         const simulation = this.#start(body, user.name);
         const { id, scenario, devices } = simulation.view;
-        this.#parts.audit.add('simulation-started', user.name, { id, scenario, devices });
+        this.#parts.audit.add('simulation-started', user, { id, scenario, devices });
         return simulation.view;
       },
       'DELETE /api/simulations/{id}': ({ parameters: { id }, user }) => {
         const simulation = this.#find(id);
-        if (simulation.isRunning) this.#parts.audit.add('simulation-stopped', user.name, { id });
+        if (simulation.isRunning) this.#parts.audit.add('simulation-stopped', user, { id });
         simulation.stop.abort();
         return simulation.view;
       },

@@ -91,8 +91,8 @@ export function trafficHandlers(
       const items = isAll ? ring.items() : [...new Set(entries.filter(filter).map(({ item }) => item))];
       const exported = { withSecrets, datagrams: items.length };
       // Who may not have the secrets pushes nothing out of the file of changes either.
-      if (withSecrets) audit.add('traffic-exported', user.name, exported);
-      else audit.used('traffic-exported', user.name, exported);
+      if (withSecrets) audit.add('traffic-exported', user, exported);
+      else audit.used('traffic-exported', user, exported);
       return trafficDownload(items, withSecrets ? ring.secrets : []);
     },
   };
