@@ -29,7 +29,10 @@ test('behind a trusted proxy each user has a throttle of their own, and lines of
     assert.equal(await attempt(`2001:db8::${count}`, `other ${count}`, 'no'), 401);
   assert.equal(await attempt('[2001:db8::ffff]:4711', 'view', password), 429, 'a /64 is one');
   const file = (name: string): string => readFileSync(join(started.folder, name), 'utf8');
-  assert.match(file('audit-console.ndjson'), /"event":"console-login","user":"view","role":"view","from":"192\.0\.2\.2"/);
+  assert.match(
+    file('audit-console.ndjson'),
+    /"event":"console-login","user":"view","role":"view","from":"192\.0\.2\.2"/,
+  );
   assert.match(file('audit-strangers.ndjson'), /"reason":"console-login","peer":"192\.0\.2\.1"/);
 });
 
