@@ -208,7 +208,13 @@ function Steps({
     <>
       <div class="button-row">
         {move.map(([label, to]) => (
-          <button key={label} type="button" disabled={to === step} onClick={() => onStep(to)}>
+          <button
+            key={label}
+            type="button"
+            // Not disabled: that would take the focus away from whoever pressed it by keyboard.
+            aria-disabled={to === step}
+            onClick={() => onStep(to)}
+          >
             {label}
           </button>
         ))}
