@@ -117,11 +117,12 @@ export function gatewayConsole(
 
 /** Who a request of the console comes from. */
 function httpClientOf({ env, req }: Context, trusted: TrustedProxies): HttpClient {
-  const { incoming } = env as { incoming?: { socket: { remoteAddress?: string } } };
+  const { incoming } = env as { incoming?: { socket: { remoteAddress?: string; encrypted?: boolean } } };
   return trusted.clientOf({
     // Of a connection that is gone already.
     peer: incoming?.socket.remoteAddress ?? 'unknown',
-    isTls: new URL(req.url).protocol === 'https:',
+    // Not the scheme of the target, which the client may write.
+    isTls: incoming?.socket.encrypted === true,
     header: (name) => req.header(name),
   });
 }

@@ -74,9 +74,10 @@ export function hostName(text: string): string | undefined {
 /** The rule for all paths of an endpoint; it is asked first. */
 export function refuseForeignHosts(names: () => HostNames): MiddlewareHandler {
   return async (c, next) => {
-    const header = c.req.header('host');
-    if (header === undefined || names().isOurs(header)) return next();
-    return c.text(names().refusal(header), 421);
+    // A target in absolute form says it too, and counts instead of the header (RFC 9112 §3.2.2).
+    const said = [c.req.header('host'), new URL(c.req.url).host];
+    const foreign = said.find((name) => !names().isOurs(name));
+    return foreign === undefined ? next() : c.text(names().refusal(foreign), 421);
   };
 }
 
