@@ -18,10 +18,20 @@ export interface LiveEntry {
   readonly history: readonly (readonly [atMs: number, value: number])[];
 }
 
-/** Numbers of each quantity that are kept for sparkline and plot. */
+/** A number, when it was, and when the gateway got it, in ms since 1970. */
+export interface PastValue {
+  readonly atMs: number;
+  readonly receivedAtMs: number;
+  readonly value: number;
+}
+
+/** Numbers of each quantity that are kept for its sparkline. */
 export const longestHistory = 300;
 /** Quantities that are kept; beyond it new ones are passed over. */
 export const mostEntries = 5000;
+
+/** Numbers of a quantity that is plotted. */
+export const longestPlot = 5000;
 
 /** By path and name, in their order. */
 export type LiveEntries = ReadonlyMap<string, LiveEntry>;
@@ -39,6 +49,8 @@ export function withValues(entries: LiveEntries, values: readonly LiveValue[]): 
     const before = next.get(key);
     if (before === undefined && next.size >= mostEntries) continue;
     const { value, atMs } = latest;
+    // A stream that begins anew begins with what is known.
+    if (before !== undefined && before.latest.atMs === atMs && before.latest.value === value) continue;
     const isNumber = typeof value === 'number' && Number.isFinite(value);
     const last = before?.history.at(-1)?.[1];
     next.set(key, {
@@ -68,6 +80,34 @@ export function groupsOf(
     else group.push(entry);
   }
   return [...groups].sort(([one], [other]) => (one < other ? -1 : 1));
+}
+
+/** The numbers of a name in what `/api/history` gives, the oldest first. */
+export function numbersOf(answer: unknown, name: string): readonly PastValue[] {
+  const { measurements } = answer as { readonly measurements?: unknown };
+  if (!Array.isArray(measurements)) return [];
+  const rows = measurements as readonly { readonly [column: string]: unknown }[];
+  return rows
+    .flatMap(({ name: named, value, at, receivedAt }) => {
+      const [atMs, receivedAtMs] = [Date.parse(String(at)), Date.parse(String(receivedAt))];
+      const isOne = named === name && typeof value === 'number' && !Number.isNaN(atMs + receivedAtMs);
+      return isOne ? [{ atMs, receivedAtMs, value }] : [];
+    })
+    .sort((one, other) => one.atMs - other.atMs);
+}
+
+/** The numbers of a plot with those that came since, or that the gateway has kept. */
+export function joined(
+  points: LiveEntry['history'],
+  more: { readonly live?: LiveEntry['history']; readonly past?: readonly PastValue[] },
+): LiveEntry['history'] {
+  const { live = [], past = [] } = more;
+  // One of the page is when it came; what is kept knows when it was.
+  const kept = new Set(past.map(({ receivedAtMs }) => receivedAtMs));
+  const byTime = new Map<number, number>();
+  for (const [atMs, value] of [...points, ...live]) if (!kept.has(atMs)) byTime.set(atMs, value);
+  for (const { atMs, value } of past) byTime.set(atMs, value);
+  return [...byTime].sort(([one], [other]) => one - other).slice(-longestPlot);
 }
 
 /** The path of a line through the history, in a box of a hundred by twenty. */

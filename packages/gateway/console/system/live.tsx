@@ -19,7 +19,8 @@ import { shown } from '../parts/shown.ts';
 import { urlState } from '../shell/location.ts';
 import { text as textParameter } from '../shell/url-state.ts';
 import { words } from '../wording.ts';
-import { groupsOf, type LiveEntries, type LiveEntry, sparkline, withValues } from './live-board.ts';
+import { groupsOf, joined, type LiveEntries, type LiveEntry, sparkline, withValues } from './live-board.ts';
+import { pastValues } from './past-values.ts';
 
 const schema = {
   search: textParameter('', 200),
@@ -195,6 +196,25 @@ function Board({
   readonly isPinned: boolean;
   readonly onPin: (isPinned: boolean) => void;
 }) {
+  const points = useSignal<LiveEntry['history']>([]);
+  const newestMs = useRef(Number.NEGATIVE_INFINITY);
+  const { path, name } = latest;
+  useEffect(() => {
+    const gone = new AbortController();
+    pastValues(path, name, gone.signal)
+      .then((past) => {
+        points.value = joined(points.peek(), { past });
+      })
+      .catch((error: unknown) => {
+        if (!gone.signal.aborted) throw error;
+      });
+    return () => gone.abort();
+  }, [path, name, revival.value, points]);
+  useEffect(() => {
+    const live = history.filter(([atMs]) => atMs > newestMs.current);
+    newestMs.current = live.at(-1)?.[0] ?? newestMs.current;
+    points.value = joined(points.peek(), { live });
+  }, [history, points]);
   return (
     <>
       <button type="button" aria-pressed={isPinned} onClick={() => onPin(!isPinned)}>
@@ -205,13 +225,13 @@ function Board({
         xLabel=""
         yLabel={latest.unit}
         isTime
-        x={history.map(([atMs]) => atMs / 1000)}
+        x={points.value.map(([atMs]) => atMs / 1000)}
         tableEvery={10}
         lines={[
           {
             label: latest.name === '' ? text.value : latest.name,
             colour: 0,
-            values: history.map(([, value]) => value),
+            values: points.value.map(([, value]) => value),
           },
         ]}
       />

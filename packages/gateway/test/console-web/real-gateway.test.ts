@@ -113,24 +113,37 @@ peerTest(
       },
     );
 
-    await t.test('live values move, and are plotted', async () => {
-      const device = started.client('sensor-042', 'MySecret16ByteK!');
-      const write = async (value: string): Promise<void> => {
-        const { ok, codeText } = await device.put(`${started.coaps}/sensors/temp`, { payload: value });
-        assert.ok(ok, codeText);
-      };
-      await at('live?search=sensors%2Ftemp');
-      await write('20.5');
-      await contains(/20\.5/);
-      await write('21.25');
-      await contains(/21\.25/);
-      await page
-        .getByRole('button', { name: /Plot of/ })
-        .first()
-        .click();
-      await page.locator('.plot-box canvas').waitFor();
-      await shown.check('live-real');
-    });
+    await t.test(
+      'live values move, and are plotted with those that came before the page was opened',
+      async () => {
+        const device = started.client('sensor-042', 'MySecret16ByteK!');
+        const write = async (value: string): Promise<void> => {
+          const { ok, codeText } = await device.put(`${started.coaps}/sensors/temp`, { payload: value });
+          assert.ok(ok, codeText);
+        };
+        for (const before of ['18.5', '19', '19.5']) await write(before);
+        await at('live?search=sensors%2Ftemp');
+        await write('20.5');
+        await contains(/20\.5/);
+        await write('21.25');
+        await contains(/21\.25/);
+        await page
+          .getByRole('button', { name: /Plot of/ })
+          .first()
+          .click();
+        await page.locator('.plot-box canvas').waitFor();
+        await page.getByText('The same as a table').click();
+        await page.locator('.plot details tbody tr').first().getByText('18.5').waitFor();
+        await page.getByRole('button', { name: 'Pin', exact: true }).click();
+        await page.waitForURL(/pins=/);
+        // The address is all that a colleague needs.
+        await page.goto(page.url().replace(/plot=[^&]*&?/, ''));
+        await page.locator('.plot-box canvas').waitFor();
+        await write('22');
+        await contains(/22/);
+        await shown.check('live-real');
+      },
+    );
 
     await t.test('traffic is there with its fields, and what is saved is read by tshark', async () => {
       await at('traffic');

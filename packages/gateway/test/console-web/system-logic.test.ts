@@ -24,9 +24,12 @@ import { withAsked, withListed } from '../../console/system/known-links.ts';
 import { linkTree } from '../../console/system/link-nodes.ts';
 import {
   groupsOf,
+  joined,
   keyOf,
   longestHistory,
+  longestPlot,
   mostEntries,
+  numbersOf,
   sparkline,
   withValues,
 } from '../../console/system/live-board.ts';
@@ -62,6 +65,33 @@ describe('live values', () => {
     );
     for (let at = 0; at < longestHistory + 5; at++) entries = withValues(entries, [live('/a', at, at)]);
     assert.equal(entries.get(keyOf(live('/a', 0)))?.history.length, longestHistory);
+  });
+
+  test('go on from what the gateway has kept, which knows when a device has measured', () => {
+    const [was, came] = ['2026-03-01T10:00:00.000Z', '2026-03-01T10:05:00.000Z'].map((time) =>
+      Date.parse(time),
+    );
+    assert.ok(was !== undefined && came !== undefined);
+    const row = { name: '', receivedAt: new Date(came).toISOString(), at: new Date(was).toISOString() };
+    const past = numbersOf(
+      {
+        measurements: [
+          { ...row, value: 21 },
+          { ...row, value: 'open' },
+          { ...row, name: 'x', value: 1 },
+        ],
+      },
+      '',
+    );
+    assert.deepEqual(past, [{ atMs: was, receivedAtMs: came, value: 21 }]);
+    const shown = joined([], { live: [[came, 21]] });
+    assert.deepEqual(joined(joined(shown, { past }), { live: [[came + 1000, 22]] }), [
+      [was, 21],
+      [came + 1000, 22],
+    ]);
+    assert.deepEqual(numbersOf({ problem: 'no store' }, ''), []);
+    const many = Array.from({ length: longestPlot + 5 }, (_, at) => [at, at] as const);
+    assert.equal(joined([], { live: many }).length, longestPlot);
   });
 
   test('are no more than can be shown, whoever invents paths', () => {
