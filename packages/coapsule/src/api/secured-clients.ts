@@ -56,6 +56,15 @@ interface PendingPeer {
   readonly otherContexts?: readonly unknown[];
 }
 
+/** The note on a peer that was asked for. */
+class NotedSecurity {
+  readonly security: PeerSecurity;
+
+  constructor(security: PeerSecurity) {
+    this.security = security;
+  }
+}
+
 /** See the module comment. */
 export class SecuredClients {
   readonly #driver: Driver;
@@ -68,8 +77,6 @@ export class SecuredClients {
   readonly prefix: string = newAssociationPrefix();
   /** What is known of associations beyond what the endpoint knows; of most nothing is. */
   readonly #notes = new Map<AssociationId, AssociationNotes>();
-  /** Of peers that were asked for. */
-  readonly #securities = new WeakMap<Peer, PeerSecurity>();
   /** By association, of handshakes that are not over. */
   readonly #pending = new Map<AssociationId, PendingPeer>();
 
@@ -111,10 +118,9 @@ export class SecuredClients {
   /** How a peer has proved itself. */
   security(peer: Peer): PeerSecurity {
     if (peer.association === undefined) return noSecurity;
-    const known = this.#securities.get(peer);
-    if (known !== undefined) return known;
+    if (peer.note instanceof NotedSecurity) return peer.note.security;
     const security = this.#securityOf(peer.association) ?? noSecurity;
-    this.#securities.set(peer, security);
+    peer.note = new NotedSecurity(security);
     return security;
   }
 

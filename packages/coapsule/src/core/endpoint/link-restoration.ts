@@ -45,7 +45,7 @@ export function renewSilentAssociations(layers: EndpointLayers, now: Instant): v
     const info = layers.dtls?.association(association);
     if (info?.established !== true) continue;
     const { heardAt } = layers.peers.ofAssociation(association, info.address);
-    if (heardAt !== undefined && heardAt >= since) continue;
+    if (heardAt >= since) continue;
     renewAssociation(layers, { association, address: info.address, role: info.role }, now);
   }
 }

@@ -10,7 +10,7 @@ import { ipAddressOfKey, type PeerAddress } from '../foundation/peer-address.ts'
 import { RecencyMap } from '../foundation/recency-map.ts';
 import type { ClientSecurity, ServerSecurity } from '../oscore/peer-security.ts';
 import { isUnderOscore, OscorePeers, oscoreBlockSize } from './oscore-peers.ts';
-import type { Peer } from './peer.ts';
+import { neverHeard, type Peer, peerAt } from './peer.ts';
 import { SecuredPeers } from './secured-peers.ts';
 
 /**
@@ -41,7 +41,8 @@ export class PeerTable {
         return oscore.via.address;
       },
       association: undefined,
-      heardAt: undefined,
+      heardAt: neverHeard,
+      note: undefined,
       oscore,
     }));
   }
@@ -50,7 +51,7 @@ export class PeerTable {
   atAddress(address: PeerAddress): Peer {
     const known = this.#plain.use(address.key);
     if (known) return known;
-    const peer: Peer = { key: address.key, address, association: undefined, heardAt: undefined };
+    const peer = peerAt(address.key, address);
     this.#plain.set(peer.key, peer);
     this.#plain.keepLatest(this.#maxPlain);
     return peer;
@@ -76,7 +77,7 @@ export class PeerTable {
     const known = this.#plain.get(key) ?? this.#secured.withKey(key) ?? this.#underOscore.withKey(key);
     if (known || isUnderOscore(key)) return known;
     const address = ipAddressOfKey(key);
-    return address && { key, address, association: undefined, heardAt: undefined };
+    return address && peerAt(key, address);
   }
 
   /** Largest block for a peer, when it is smaller than what the endpoint would use. */

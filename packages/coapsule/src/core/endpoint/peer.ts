@@ -17,8 +17,8 @@ export interface Peer {
   address: PeerAddress;
   /** The DTLS association, on a secured endpoint. */
   readonly association: AssociationId | undefined;
-  /** When the last authenticated message came; for secured peers only. */
-  heardAt: Instant | undefined;
+  /** When the last authenticated message came, on a secured peer; `neverHeard` on others. Always a number: one that comes and goes would be a new object in each message. */
+  heardAt: Instant;
   /** Largest block that fits a record to it; without the field the endpoint's own. */
   blockSize?: number;
   /** Whether its address changed and nothing proves that it receives there. */
@@ -27,4 +27,14 @@ export interface Peer {
   readonly oscore?: OscorePeer<Peer>;
   /** Acknowledgements and Resets of messages that it was never sent, while its address was to be proved. */
   guesses?: number;
+  /** What the user of the endpoint keeps with the peer: it goes when the peer does, and is to be found again then. */
+  note: unknown;
+}
+
+/** Of a peer that nothing authenticated came from. */
+export const neverHeard: Instant = Number.NEGATIVE_INFINITY as Instant;
+
+/** A peer of which nothing more is known. */
+export function peerAt(key: string, address: PeerAddress, association?: AssociationId): Peer {
+  return { key, address, association, heardAt: neverHeard, note: undefined };
 }

@@ -6,12 +6,16 @@
  */
 
 import type { AssociationId, AssociationInfo } from '../dtls/dtls-layer.ts';
+import type { Instant } from '../foundation/instant.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
 import { blockSizes, messageOverhead } from './endpoint-config.ts';
-import type { Peer } from './peer.ts';
+import { neverHeard, type Peer, peerAt } from './peer.ts';
 
-/** After so many peers those that were not needed meanwhile are given up: with the ones before, as many as a server talks with. */
-const mostRecent = 8192;
+/** Most peers that are held: as many as a server talks with at a time. */
+const mostHeld = 16_384;
+
+/** To make room for one so many are looked at, so that one more costs the same however many there are. */
+const mostLooks = 8;
 
 const prefix = 'dtls:';
 
@@ -20,22 +24,26 @@ export function securedPeerKey(association: AssociationId): string {
   return `${prefix}${association}`;
 }
 
-interface Peers {
-  readonly byAssociation: Map<AssociationId, Peer>;
-  readonly byKey: Map<string, Peer>;
-}
-
-/** See the module comment. */
+/**
+ * See the module comment.
+ *
+ * Finding one costs a look into one table and changes nothing, whether few peers take turns or ten thousand. Only where a
+ * further one has no room does a hand go around (the clock algorithm): what was not heard since its last round is given up.
+ */
 export class SecuredPeers {
   readonly #associationOf: (association: AssociationId) => AssociationInfo | undefined;
   readonly #most: number;
-  #recent: Peers = { byAssociation: new Map(), byKey: new Map() };
-  /** Not needed since `#recent` began. */
-  #before: Peers = { byAssociation: new Map(), byKey: new Map() };
+  readonly #held = new Map<AssociationId, Peer>();
+  /** Found last: a message is looked up several times on its way. */
+  #last: Peer | undefined;
+  #hand = this.#held.values();
+  /** Those that were heard later have had no look of the hand since. */
+  #roundBegan = neverHeard;
 
+  /** @param most Peers held; those of which more is known than follows from their association come on top. */
   constructor(
     associationOf: (association: AssociationId) => AssociationInfo | undefined,
-    most: number = mostRecent,
+    most: number = mostHeld,
   ) {
     this.#associationOf = associationOf;
     this.#most = most;
@@ -43,18 +51,16 @@ export class SecuredPeers {
 
   /** The peer of an association. */
   ofAssociation(association: AssociationId, address: PeerAddress): Peer {
-    return (
-      this.#recent.byAssociation.get(association) ??
-      this.#recall(this.#before.byAssociation.get(association)) ??
-      this.#make(association, address, this.#associationOf(association))
-    );
+    return this.#find(association) ?? this.#make(association, address, this.#associationOf(association));
   }
 
   /** The peer with this key; `undefined` when its association is closed. */
   withKey(key: string): Peer | undefined {
-    const known = this.#recent.byKey.get(key) ?? this.#recall(this.#before.byKey.get(key));
-    if (known !== undefined || !key.startsWith(prefix)) return known;
+    if (this.#last?.key === key) return this.#last;
+    if (!key.startsWith(prefix)) return undefined;
     const association = Number(key.slice(prefix.length));
+    const known = this.#find(association);
+    if (known !== undefined) return known;
     const info = this.#associationOf(association);
     return info?.established === true ? this.#make(association, info.address, info) : undefined;
   }
@@ -62,44 +68,43 @@ export class SecuredPeers {
   /** The association is closed. The peer is returned for what still has to be ended. */
   forget(association: AssociationId, address: PeerAddress): Peer {
     const peer = this.ofAssociation(association, address);
-    for (const { byAssociation, byKey } of [this.#recent, this.#before]) {
-      byAssociation.delete(association);
-      byKey.delete(peer.key);
-    }
+    this.#held.delete(association);
+    this.#last = undefined;
+    return peer;
+  }
+
+  #find(association: AssociationId): Peer | undefined {
+    if (this.#last?.association === association) return this.#last;
+    const peer = this.#held.get(association);
+    if (peer !== undefined) this.#last = peer;
     return peer;
   }
 
   #make(association: AssociationId, address: PeerAddress, info: AssociationInfo | undefined): Peer {
-    const peer: Peer = { key: securedPeerKey(association), address, association, heardAt: undefined };
+    const peer = peerAt(securedPeerKey(association), address, association);
     if (info?.established !== true) return peer;
     peer.heardAt = info.lastActivity;
     // Its records may be too small for the block size that others get.
     peer.blockSize = blockSizes.find((size) => size <= info.maxDataLength - messageOverhead) ?? 16;
-    this.#keep(peer, association);
+    this.#makeRoom(peer.heardAt);
+    this.#held.set(association, peer);
+    this.#last = peer;
     return peer;
-  }
-
-  #recall(peer: Peer | undefined): Peer | undefined {
-    if (peer?.association !== undefined) this.#keep(peer, peer.association);
-    return peer;
-  }
-
-  #keep(peer: Peer, association: AssociationId): void {
-    if (this.#recent.byAssociation.size >= this.#most) this.#age();
-    this.#recent.byAssociation.set(association, peer);
-    this.#recent.byKey.set(peer.key, peer);
   }
 
   /** What does not follow from an association is not given up. */
-  #age(): void {
-    const gone = this.#before;
-    this.#before = this.#recent;
-    this.#recent = { byAssociation: new Map(), byKey: new Map() };
-    for (const [association, peer] of gone.byAssociation) {
-      const isToBeKept = peer.isAddressUnproved === true || peer.guesses !== undefined;
-      if (!isToBeKept || this.#before.byAssociation.has(association)) continue;
-      this.#recent.byAssociation.set(association, peer);
-      this.#recent.byKey.set(peer.key, peer);
+  #makeRoom(now: Instant): void {
+    for (let look = 1; look <= mostLooks && this.#held.size >= this.#most; look++) {
+      const { value: peer } = this.#hand.next();
+      if (peer === undefined) {
+        this.#hand = this.#held.values();
+        this.#roundBegan = now;
+        continue;
+      }
+      if (peer.association === undefined || peer.isAddressUnproved === true || peer.guesses !== undefined) {
+        continue;
+      }
+      if (peer.heardAt < this.#roundBegan || look === mostLooks) this.#held.delete(peer.association);
     }
   }
 }

@@ -10,6 +10,7 @@ import type { MessageLayerOutput, PeerKey, TransmissionId } from '../message-lay
 import { missProof } from './address-proof.ts';
 import type { EndpointLayers } from './endpoint-layers.ts';
 import { renewSilentAssociations } from './link-restoration.ts';
+import { neverHeard } from './peer.ts';
 import { failPing } from './pings.ts';
 import { sendAgain, sendHeld } from './send-path.ts';
 import { takeUnsent } from './waiting-requests.ts';
@@ -62,7 +63,7 @@ export function transmissionTimedOut(
  */
 function closeSilentAssociation(layers: EndpointLayers, key: PeerKey, now: Instant): void {
   const peer = layers.peers.withKey(key);
-  if (peer?.association === undefined || peer.heardAt === undefined) return;
+  if (peer?.association === undefined || peer.heardAt === neverHeard) return;
   if (elapsedMs(peer.heardAt, now) < maxTransmitSpanMs(layers.config.transmission)) return;
   const { address, association } = peer;
   const info = layers.dtls?.association(association);
