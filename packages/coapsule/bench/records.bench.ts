@@ -6,72 +6,26 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { encodeAssociationState } from '../src/core/dtls/association-state.ts';
-import { type CipherSuite, suiteByName } from '../src/core/dtls/cipher-suites.ts';
 import { DtlsLayer } from '../src/core/dtls/dtls-layer.ts';
-import { createEpochKeys } from '../src/core/dtls/record/epoch-keys.ts';
-import { ContentType } from '../src/core/dtls/record/record-header.ts';
-import { sealRecord } from '../src/core/dtls/record/seal-record.ts';
-import { noBytes } from '../src/core/foundation/bytes.ts';
-import type { AeadKey, CryptoProvider } from '../src/core/foundation/crypto-provider.ts';
+import type { CryptoProvider } from '../src/core/foundation/crypto-provider.ts';
 import { instant } from '../src/core/foundation/instant.ts';
-import { ipAddress, type PeerAddress } from '../src/core/foundation/peer-address.ts';
-import { randomBytes } from '../src/core/foundation/random-source.ts';
+import type { PeerAddress } from '../src/core/foundation/peer-address.ts';
 import { nodeCrypto } from '../src/crypto/node-crypto.ts';
 import { systemRandom } from '../src/node/system-random.ts';
 import { report } from './figure.ts';
+import { bytes, cheapCrypto, clientRecord, type Stored, stored } from './stored-associations.ts';
 
 const short = process.argv.includes('--short');
 const rounds = short ? 5 : 15;
 const recordsPerRound = short ? 20_000 : 50_000;
 const kept = 100_000;
 
-const suite = suiteByName('TLS_PSK_WITH_AES_128_CCM_8') as CipherSuite;
 const now = instant(1000);
 
-/** Free, so that only the layer is measured. */
-const noAead: AeadKey = {
-  tagLength: 8,
-  seal: () => {},
-  open: (_nonce, _additionalData, _buffer, _offset, length) => length - 8,
-};
-const cheapCrypto: CryptoProvider = { ...nodeCrypto, aead: () => noAead };
-
-const bytes = (length: number): Uint8Array => randomBytes(systemRandom, length);
-
-interface Stored {
-  readonly state: Uint8Array;
-  readonly address: PeerAddress;
-  readonly connectionId: Uint8Array;
-}
-
-function store(count: number, hasConnectionIds: boolean): Stored[] {
-  return Array.from({ length: count }, (_, i) => {
-    const connectionId = hasConnectionIds ? bytes(8) : noBytes;
-    const state = encodeAssociationState(nodeCrypto, {
-      role: 'server',
-      suite,
-      extendedMasterSecret: true,
-      connectionIds: hasConnectionIds ? { own: connectionId, peer: noBytes } : undefined,
-      returnRoutabilityCheck: false,
-      generation: 1,
-      writeSequence: 1,
-      window: { highest: 0, recent: 1, older: 0 },
-      peerRecordSizeLimit: 2 ** 14,
-      identityHash: bytes(16),
-      application: new Uint8Array(8),
-      read: { key: bytes(16), iv: bytes(4) },
-      write: { key: bytes(16), iv: bytes(4) },
-    });
-    const address = ipAddress(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`, 5683);
-    return { state, address, connectionId };
-  });
-}
-
-function restored(stored: readonly Stored[], crypto: CryptoProvider): DtlsLayer {
+function restored(all: readonly Stored[], crypto: CryptoProvider): DtlsLayer {
   const config = { maxAssociations: 2 * kept };
   const layer = new DtlsLayer({ role: 'server', crypto, random: systemRandom, config });
-  for (const { state, address } of stored) {
+  for (const { state, address } of all) {
     if (typeof layer.importAssociation(state, address, {}, now) !== 'number') throw new Error('refused');
     while (layer.poll() !== undefined);
   }
@@ -79,30 +33,24 @@ function restored(stored: readonly Stored[], crypto: CryptoProvider): DtlsLayer 
 }
 
 /** CPU microseconds of one record in and one out, of the round that was disturbed least. */
-function recordCost(stored: readonly Stored[]): number {
-  const layer = restored(stored, cheapCrypto);
+function recordCost(all: readonly Stored[]): number {
+  const layer = restored(all, cheapCrypto);
   const content = bytes(40);
   const answer = bytes(30);
   let sequence = 1;
-  const { connectionId } = stored[0] as Stored;
+  const { connectionId } = all[0] as Stored;
   const idLength = connectionId.length;
   // One after the other: in a datagram that has just come the id is near. Looked up in 10,000 arrays it would be measured
   // how far those are, which was a third of the figure.
-  const ids = new Uint8Array(stored.length * idLength);
-  for (const [i, one] of stored.entries()) ids.set(one.connectionId, i * idLength);
-  const datagram = sealRecord(
-    createEpochKeys(cheapCrypto, suite, bytes(16), bytes(4), connectionId),
-    ContentType.ApplicationData,
-    1,
-    1,
-    content,
-  );
-  const addresses = stored.map(({ address }) => address);
+  const ids = new Uint8Array(all.length * idLength);
+  for (const [i, one] of all.entries()) ids.set(one.connectionId, i * idLength);
+  const datagram = clientRecord(all[0] as Stored, content);
+  const addresses = all.map(({ address }) => address);
   const samples: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const before = process.cpuUsage();
     for (let i = 0; i < recordsPerRound; i++) {
-      const which = (i * 7919) % stored.length;
+      const which = (i * 7919) % all.length;
       for (let at = 0; at < idLength; at++) datagram[11 + at] = ids[which * idLength + at] as number;
       // A number of its own for each record; explicit nonces do not count here.
       sequence++;
@@ -130,11 +78,11 @@ const resident = (): number => {
 };
 
 // Memory first, while the process is small.
-const all = store(kept, true);
-restored(all.slice(0, 2000), nodeCrypto);
+const stores = stored(kept, true);
+restored(stores.slice(0, 2000), nodeCrypto);
 const before = resident();
 const began = process.cpuUsage();
-const idle = restored(all, nodeCrypto);
+const idle = restored(stores, nodeCrypto);
 const restoring = process.cpuUsage(began);
 const grown = resident() - before;
 report({
@@ -153,8 +101,8 @@ report({
 });
 
 for (const hasConnectionIds of [false, true]) {
-  const few = recordCost(store(64, hasConnectionIds));
-  const many = recordCost(store(10_000, hasConnectionIds));
+  const few = recordCost(stored(64, hasConnectionIds));
+  const many = recordCost(stored(10_000, hasConnectionIds));
   const how = hasConnectionIds ? 'found by connection id' : 'found by address';
   console.log(`${how}: ${few.toFixed(2)} µs with 64 associations, ${many.toFixed(2)} µs with 10,000`);
   report({
