@@ -16,6 +16,7 @@ import type {
   RequestToRemember,
   ResumableAssociation,
 } from './association-store.ts';
+import { type Eventual, isPending } from './eventual.ts';
 import { type Answer, encodeAnswer } from './kept-answer.ts';
 import type { AssociationNotes, PeerSecurity } from './peer-info.ts';
 import type { Request } from './request.ts';
@@ -71,7 +72,7 @@ export class AssociationKeeper {
   async resume(
     endpoint: Endpoint,
     now: () => Instant,
-    judge: (kept: ResumableAssociation) => Promise<AssociationNotes | undefined>,
+    judge: (kept: ResumableAssociation) => Eventual<AssociationNotes | undefined>,
   ): Promise<void> {
     const resumed = this.#store.resume(reservedAtStart);
     const parts = Symbol.asyncIterator in resumed ? resumed : [await resumed];
@@ -81,20 +82,23 @@ export class AssociationKeeper {
   async #resumePart(
     endpoint: Endpoint,
     now: () => Instant,
-    judge: (kept: ResumableAssociation) => Promise<AssociationNotes | undefined>,
+    judge: (kept: ResumableAssociation) => Eventual<AssociationNotes | undefined>,
     all: readonly ResumableAssociation[],
   ): Promise<void> {
     for (let start = 0; start < all.length; start += judgedAtOnce) {
       const group = all.slice(start, start + judgedAtOnce);
-      const judged = await Promise.all(
-        group.map((kept) =>
-          judge(kept).catch((error: unknown) => {
-            this.#onError(error);
-            return undefined;
-          }),
-        ),
-      );
-      for (const [i, kept] of group.entries()) this.#resumeOne(endpoint, kept, judged[i], now());
+      const refused = (error: unknown): undefined => {
+        this.#onError(error);
+        return undefined;
+      };
+      const judging = group.map((kept) => {
+        const notes = judge(kept);
+        return isPending(notes) ? notes.catch(refused) : notes;
+      });
+      for (const [i, kept] of group.entries()) {
+        const notes = judging[i];
+        this.#resumeOne(endpoint, kept, isPending(notes) ? await notes : notes, now());
+      }
     }
   }
 

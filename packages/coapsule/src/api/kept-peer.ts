@@ -8,6 +8,7 @@
 import type { PresentedCredential } from '../core/dtls/credentials.ts';
 import { equalBytes } from '../core/foundation/bytes.ts';
 import type { ResumableAssociation } from './association-store.ts';
+import type { Eventual } from './eventual.ts';
 import type { PskOptions } from './listen-options.ts';
 import { type AssociationNotes, identityText } from './peer-info.ts';
 import { judgePeer, type VerificationPolicy } from './peer-verification.ts';
@@ -27,14 +28,24 @@ export interface KeptPeerPolicy {
  * @returns what is known of it now; `undefined` when it is not to be taken over.
  * @throws what the look-up of a raw public key or the hook rejects with.
  */
-export async function judgeKeptPeer(
+export function judgeKeptPeer(
+  kept: ResumableAssociation,
+  policy: KeptPeerPolicy,
+): Eventual<AssociationNotes | undefined> {
+  const { name, authentication, context, reviewed = false } = kept;
+  if (authentication.kind === 'none') return undefined;
+  // At once: there may be a hundred thousand of them.
+  if (authentication.kind === 'psk' && reviewed) return { name, context };
+  return judgeAgain(kept, policy);
+}
+
+async function judgeAgain(
   kept: ResumableAssociation,
   { psk, verification, onError }: KeptPeerPolicy,
 ): Promise<AssociationNotes | undefined> {
   const { name, identity, authentication, context, certificateExpiresAt, reviewed = false } = kept;
   if (authentication.kind === 'none') return undefined;
   if (authentication.kind === 'psk') {
-    if (reviewed) return { name, context };
     const match = psk && (await findPsk(psk, identity, onError));
     return match && { name, context: match.context };
   }

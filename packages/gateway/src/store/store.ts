@@ -62,8 +62,9 @@ const devicesAtOnce = 500;
 /** Associations that are given to the caller in one go: what is done with them should keep nobody waiting. */
 const resumedAtOnce = 1000;
 
-/** Associations that are taken over in one transaction: each waits for the disk. */
+/** Associations that are taken over in one transaction: each waits for the disk. Of the first ones the caller waits for the whole page. */
 const takenOverAtOnce = 4000;
+const takenOverFirst = 500;
 
 /** One data folder, held exclusively from `Store.open` to `close`, or the part in it of a thread that `connect`ed. */
 export class Store
@@ -293,7 +294,10 @@ export class Store
   ): AsyncGenerator<readonly ResumedRow[]> {
     const { endpoint, ahead } = request;
     const ask = (after: ResumeMark | undefined): Promise<ResumedPage> =>
-      this.#link.ask('resume', { ...request, after, pageSize });
+      this.#link.ask('resume', {
+        ...{ ...request, after },
+        pageSize: after === undefined ? Math.min(pageSize, takenOverFirst) : pageSize,
+      });
     let asked: Promise<ResumedPage> | undefined = ask(undefined);
     while (asked !== undefined) {
       const page: ResumedPage = await asked;

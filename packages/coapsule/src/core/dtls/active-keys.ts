@@ -8,7 +8,7 @@
  * @module
  */
 
-import { grown } from '../foundation/grown.ts';
+import { grown, placesFor } from '../foundation/grown.ts';
 import type { RecordKeys } from './record/epoch-keys.ts';
 
 /** Keys of epoch 1 of both directions. */
@@ -18,7 +18,7 @@ export interface AssociationKeys {
 }
 
 /** Associations with made keys: as many as a busy server talks with in a minute. */
-const mostActive = 16_384;
+const mostActive = 12_288;
 
 /** See the module comment. Slots are those of `association-table.ts`. */
 export class ActiveKeys {
@@ -44,7 +44,7 @@ export class ActiveKeys {
 
   /** Takes the keys of a slot that has none here. */
   add(slot: number, keys: AssociationKeys): void {
-    if (slot >= this.#used.length) this.#used = grown(this.#used, 2 * slot);
+    if (slot >= this.#used.length) this.#used = grown(this.#used, placesFor(slot));
     while (this.#keys.length <= slot) this.#keys.push(undefined);
     this.#keys[slot] = keys;
     this.#used[slot] = 1;

@@ -12,7 +12,7 @@
  */
 
 import type { CryptoProvider } from '../foundation/crypto-provider.ts';
-import { grown } from '../foundation/grown.ts';
+import { grown, placesFor } from '../foundation/grown.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 import { KeyedDigest } from '../foundation/keyed-digest.ts';
 import type { PeerAddress } from '../foundation/peer-address.ts';
@@ -396,7 +396,7 @@ export class AssociationTable {
   }
 
   #grow(): void {
-    this.#capacity = Math.ceil(1.5 * this.#capacity);
+    this.#capacity = placesFor(this.#capacity);
     this.#numbers = grown(this.#numbers, doublesOfSlot * this.#capacity);
     this.#words = new Uint32Array(this.#numbers.buffer);
   }

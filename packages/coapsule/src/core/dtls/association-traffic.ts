@@ -6,7 +6,7 @@
  * @module
  */
 
-import { grown } from '../foundation/grown.ts';
+import { grown, placesFor } from '../foundation/grown.ts';
 import { elapsedMs, type Instant } from '../foundation/instant.ts';
 
 /** What went by one association since it was made, or taken over by this process. */
@@ -33,7 +33,7 @@ export class AssociationTraffics {
   begin(slot: number, now: Instant): void {
     this.#origin ??= now;
     const start = slot * wordsOfSlot;
-    if (start >= this.#words.length) this.#words = grown(this.#words, wordsOfSlot * Math.ceil(1.5 * slot));
+    if (start >= this.#words.length) this.#words = grown(this.#words, wordsOfSlot * placesFor(slot));
     this.#words.fill(0, start, start + wordsOfSlot);
     this.#words[start + word.since] = this.#seconds(now);
   }

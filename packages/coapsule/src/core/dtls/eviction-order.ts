@@ -9,7 +9,7 @@
  * @module
  */
 
-import { grown } from '../foundation/grown.ts';
+import { grown, placesFor } from '../foundation/grown.ts';
 import type { KeyedDigest } from '../foundation/keyed-digest.ts';
 import { SlotIndex } from '../foundation/slot-index.ts';
 import { SlotLists } from '../foundation/slot-lists.ts';
@@ -18,8 +18,8 @@ const none = -1;
 
 /** See the module comment. */
 export class EvictionOrder {
-  /** By slot. */
-  #hostOf = new Int32Array(16).fill(none);
+  /** By slot: one more than the number of its host, or 0. */
+  #hostOf = new Int32Array(16);
   // By host, which has a number as long as it has slots: its name, and how many slots.
   readonly #names: string[] = [];
   #count = new Int32Array(16);
@@ -39,11 +39,11 @@ export class EvictionOrder {
 
   /** A slot with a host, active just now. */
   add(slot: number, name: string): void {
-    if (slot >= this.#hostOf.length) this.#hostOf = grown(this.#hostOf, 2 * slot, none);
+    if (slot >= this.#hostOf.length) this.#hostOf = grown(this.#hostOf, placesFor(slot));
     let host = this.#hostNamed(name);
     if (host === none) host = this.#newHost(name);
     else this.#hosts.remove(this.#countOf(host), host);
-    this.#hostOf[slot] = host;
+    this.#hostOf[slot] = host + 1;
     this.#slots.append(host, slot);
     const count = this.#countOf(host) + 1;
     this.#count[host] = count;
@@ -52,9 +52,9 @@ export class EvictionOrder {
   }
 
   remove(slot: number): void {
-    const host = this.#hostOf[slot] ?? none;
+    const host = this.#hostAt(slot);
     if (host === none) return;
-    this.#hostOf[slot] = none;
+    this.#hostOf[slot] = 0;
     this.#slots.remove(host, slot);
     const count = this.#countOf(host) - 1;
     this.#hosts.remove(count + 1, host);
@@ -66,7 +66,7 @@ export class EvictionOrder {
 
   /** Something came for a slot. */
   touch(slot: number): void {
-    const host = this.#hostOf[slot] ?? none;
+    const host = this.#hostAt(slot);
     if (host === none) return;
     this.#slots.moveBehind(host, slot);
     this.#hosts.moveBehind(this.#countOf(host), host);
@@ -76,6 +76,10 @@ export class EvictionOrder {
   first(): number | undefined {
     const host = this.#hosts.first(this.#most);
     return host === none ? undefined : this.#slots.first(host);
+  }
+
+  #hostAt(slot: number): number {
+    return (this.#hostOf[slot] ?? 0) - 1;
   }
 
   #countOf(host: number): number {
@@ -93,7 +97,7 @@ export class EvictionOrder {
 
   #newHost(name: string): number {
     const host = this.#freeHosts.pop() ?? this.#names.length;
-    if (host >= this.#count.length) this.#count = grown(this.#count, 2 * host);
+    if (host >= this.#count.length) this.#count = grown(this.#count, placesFor(host));
     this.#names[host] = name;
     this.#count[host] = 0;
     this.#byName.insert(this.#digest.hashOf(name), host);

@@ -9,7 +9,7 @@ import { ByteArena } from '../foundation/byte-arena.ts';
 import { ByteReader } from '../foundation/byte-reader.ts';
 import { ByteWriter } from '../foundation/byte-writer.ts';
 import { noBytes } from '../foundation/bytes.ts';
-import { grown } from '../foundation/grown.ts';
+import { grown, placesFor } from '../foundation/grown.ts';
 import { after, elapsedMs, type Instant, instant } from '../foundation/instant.ts';
 import { SlotLists } from '../foundation/slot-lists.ts';
 import { type AssociationTable, maxContentLength } from './association-table.ts';
@@ -67,7 +67,7 @@ export class FinalFlights {
   /** Keeps the last flight of a new association for a while, when it was ours. */
   add(slot: number, left: Established, now: Instant): void {
     if (left.finalFlight === undefined) return;
-    if (slot >= this.#offsets.length) this.#grow(Math.ceil(1.5 * slot));
+    if (slot >= this.#offsets.length) this.#grow(placesFor(slot));
     const { finalFlight: flight, peerMessageSeq, writeSequenceEpoch0 } = left;
     const final = {
       flight,

@@ -74,7 +74,8 @@ const maxWrongAnswers = 8;
 /** The associations in doubt of a layer. */
 export class FreshnessProofs {
   readonly #random: RandomSource;
-  readonly #doubts = new Map<AssociationId, Doubt>();
+  /** Of most nothing is noted yet: after a crash all are in doubt, and of many nothing comes for hours. */
+  readonly #doubts = new Map<AssociationId, Doubt | typeof unheard>();
 
   constructor(random: RandomSource) {
     this.#random = random;
@@ -82,19 +83,19 @@ export class FreshnessProofs {
 
   /** The process that had it crashed. */
   doubt(association: AssociationId): void {
-    this.#doubts.set(association, {
-      cookies: [],
-      highest: -1,
-      highestWhenAsked: undefined,
-      wrongAnswers: 0,
-      askedAt: undefined,
-      questionAt: undefined,
-      sources: new Map(),
-    });
+    this.#doubts.set(association, unheard);
   }
 
   isInDoubt(association: AssociationId): boolean {
     return this.#doubts.has(association);
+  }
+
+  #noted(association: AssociationId): Doubt | undefined {
+    const known = this.#doubts.get(association);
+    if (known !== unheard) return known;
+    const doubt = newDoubt();
+    this.#doubts.set(association, doubt);
+    return doubt;
   }
 
   /** A record proved itself, or the association is over. */
@@ -114,7 +115,7 @@ export class FreshnessProofs {
     own: PeerAddress,
     now: Instant,
   ): Asked {
-    const doubt = this.#doubts.get(association);
+    const doubt = this.#noted(association);
     if (doubt === undefined) return nobody;
     const known = doubt.sources.get(from.key);
     if (known !== undefined) known.to.received += length;
@@ -144,7 +145,7 @@ export class FreshnessProofs {
   /** The cookie of a new challenge. */
   newCookie(association: AssociationId): Uint8Array {
     const cookie = randomBytes(this.#random, pathCookieLength);
-    const doubt = this.#doubts.get(association);
+    const doubt = this.#noted(association);
     if (doubt !== undefined) doubt.cookies = [...doubt.cookies.slice(1 - maxCookies), cookie];
     return cookie;
   }
@@ -153,13 +154,13 @@ export class FreshnessProofs {
   isAnswer(association: AssociationId, content: Uint8Array): boolean {
     const message = decodePathMessage(content);
     if (typeof message === 'string' || message.type === PathMessageType.Challenge) return false;
-    const cookies = this.#doubts.get(association)?.cookies ?? [];
+    const cookies = this.#noted(association)?.cookies ?? [];
     return cookies.some((cookie) => equalBytes(cookie, message.cookie));
   }
 
   /** The layer above asks a new question. */
   noteQuestion(association: AssociationId, now: Instant): void {
-    const doubt = this.#doubts.get(association);
+    const doubt = this.#noted(association);
     if (doubt === undefined) return;
     doubt.highestWhenAsked = doubt.highest;
     doubt.questionAt = now;
@@ -170,7 +171,7 @@ export class FreshnessProofs {
    * many wrong ones, and somebody is guessing.
    */
   judge(association: AssociationId, sequenceNumber: number, isRight: boolean): FreshnessVerdict {
-    const doubt = this.#doubts.get(association);
+    const doubt = this.#noted(association);
     const { highestWhenAsked } = doubt ?? {};
     if (doubt === undefined || highestWhenAsked === undefined) return 'nothing';
     if (sequenceNumber <= highestWhenAsked) return 'nothing';
@@ -181,7 +182,7 @@ export class FreshnessProofs {
 
   /** Where a record of so many bytes goes too, besides the association's address. */
   takeOthers(association: AssociationId, bytes: number): readonly PeerAddress[] {
-    const doubt = this.#doubts.get(association);
+    const doubt = this.#noted(association);
     if (doubt === undefined) return [];
     const sources = [...doubt.sources.values()];
     return sources.filter(({ to }) => to.spend(bytes)).map(({ to }) => to.address);
@@ -189,12 +190,27 @@ export class FreshnessProofs {
 
   /** Whether a record may go to an address, of the association's own or of a source. */
   maySend(association: AssociationId, address: PeerAddress, bytes: number): boolean {
-    const source = this.#doubts.get(association)?.sources.get(address.key);
+    const source = this.#noted(association)?.sources.get(address.key);
     return source === undefined || source.to.spend(bytes);
   }
 }
 
+/** In the place of a doubt of which nothing is noted. */
+const unheard = 'unheard';
+
 const nobody: Asked = { addresses: [], isFromNewAddress: false };
+
+function newDoubt(): Doubt {
+  return {
+    cookies: [],
+    highest: -1,
+    highestWhenAsked: undefined,
+    wrongAnswers: 0,
+    askedAt: undefined,
+    questionAt: undefined,
+    sources: new Map(),
+  };
+}
 
 function isTime(askedAt: Instant | undefined, now: Instant): boolean {
   return askedAt === undefined || elapsedMs(askedAt, now) >= askIntervalMs;

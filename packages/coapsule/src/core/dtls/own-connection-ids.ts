@@ -8,7 +8,7 @@
  */
 
 import { noBytes } from '../foundation/bytes.ts';
-import { grown } from '../foundation/grown.ts';
+import { grown, placesFor } from '../foundation/grown.ts';
 import { type RandomSource, randomBytes } from '../foundation/random-source.ts';
 import { hashOfBytes, hashOfNumber, SlotIndex } from '../foundation/slot-index.ts';
 import type { CheckedDtlsConfig } from './dtls-config.ts';
@@ -126,7 +126,7 @@ export class OwnConnectionIds {
     const stride = Math.max(this.#stride, length);
     const hasRoom = entry < this.#associations.length;
     if (hasRoom && stride === this.#stride) return;
-    const capacity = hasRoom ? this.#associations.length : 2 * this.#associations.length;
+    const capacity = hasRoom ? this.#associations.length : placesFor(this.#associations.length);
     const bytes = new Uint8Array(capacity * stride);
     for (let one = 0; one < this.#associations.length; one++) {
       bytes.set(this.#bytes.subarray(one * this.#stride, (one + 1) * this.#stride), one * stride);

@@ -12,7 +12,7 @@ import { blockSizes, messageOverhead } from './endpoint-config.ts';
 import { neverHeard, type Peer, peerAt } from './peer.ts';
 
 /** Most peers that are held: as many as a server talks with at a time. */
-const mostHeld = 16_384;
+const mostHeld = 12_288;
 
 /** To make room for one so many are looked at, so that one more costs the same however many there are. */
 const mostLooks = 8;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { grown } from './grown.ts';
+import { grown, placesFor } from './grown.ts';
 
 /** Room is given in pieces of so many bytes. */
 const piece = 8;
@@ -13,10 +13,15 @@ const piece = 8;
 /** Room for so many bytes at first. */
 const firstLength = 1024;
 
+/** Where nothing is kept any more, more room than this is given back. */
+const worthFreeing = 65_536;
+
 /** See the module comment. Room that was freed is used again for strings of about the same length. */
 export class ByteArena {
   #bytes = new Uint8Array(firstLength);
   #end = 0;
+  /** Strings that are kept. */
+  #size = 0;
   /** Offsets of freed room, by its pieces. */
   readonly #free = new Map<number, number[]>();
 
@@ -24,6 +29,7 @@ export class ByteArena {
   add(...parts: readonly Uint8Array[]): number {
     let length = 0;
     for (const part of parts) length += part.length;
+    this.#size++;
     const pieces = Math.ceil(length / piece);
     let offset = this.#free.get(pieces)?.pop();
     if (offset === undefined) {
@@ -50,17 +56,23 @@ export class ByteArena {
     return true;
   }
 
-  /** Frees the room of a string of this length, overwritten with zeros. */
+  /** Frees the room of a string of this length, overwritten with zeros; with the last one all of the room. */
   remove(offset: number, length: number): void {
     const pieces = Math.ceil(length / piece);
     this.#bytes.fill(0, offset, offset + length);
+    if (--this.#size === 0 && this.#end > worthFreeing) {
+      this.#bytes = new Uint8Array(firstLength);
+      this.#end = 0;
+      this.#free.clear();
+      return;
+    }
     const free = this.#free.get(pieces);
     if (free === undefined) this.#free.set(pieces, [offset]);
     else free.push(offset);
   }
 
   #grow(): void {
-    const bytes = grown(this.#bytes, Math.max(this.#end, Math.ceil(1.5 * this.#bytes.length)));
+    const bytes = grown(this.#bytes, placesFor(this.#end));
     this.#bytes.fill(0);
     this.#bytes = bytes;
   }

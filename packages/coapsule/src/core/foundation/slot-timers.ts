@@ -6,7 +6,7 @@
  * @module
  */
 
-import { grown } from './grown.ts';
+import { grown, placesFor } from './grown.ts';
 import type { Instant } from './instant.ts';
 
 const none = -1;
@@ -16,8 +16,8 @@ export class SlotTimers {
   /** Slots, as a heap. */
   #heap = new Int32Array(16);
   #size = 0;
-  /** By slot: its place in the heap, or -1. */
-  #places = new Int32Array(16).fill(none);
+  /** By slot: one more than its place in the heap, or 0. */
+  #places = new Int32Array(16);
   #deadlines = new Float64Array(16);
 
   /** Number of timers that are set. */
@@ -29,9 +29,9 @@ export class SlotTimers {
   set(slot: number, deadline: Instant): void {
     if (slot >= this.#places.length) this.#grow(slot);
     this.#deadlines[slot] = deadline;
-    let place = this.#places[slot] as number;
+    let place = this.#placeOf(slot);
     if (place === none) {
-      if (this.#size === this.#heap.length) this.#heap = grown(this.#heap, 2 * this.#size);
+      if (this.#size === this.#heap.length) this.#heap = grown(this.#heap, placesFor(this.#size));
       place = this.#size++;
     }
     this.#settle(slot, place);
@@ -39,9 +39,9 @@ export class SlotTimers {
 
   /** Forgets the timer of a slot; does nothing when there is none. */
   cancel(slot: number): void {
-    const place = this.#places[slot] ?? none;
+    const place = this.#placeOf(slot);
     if (place === none) return;
-    this.#places[slot] = none;
+    this.#places[slot] = 0;
     const last = this.#heap[--this.#size] as number;
     if (last !== slot) this.#settle(last, place);
   }
@@ -88,7 +88,11 @@ export class SlotTimers {
 
   #put(slot: number, place: number): void {
     this.#heap[place] = slot;
-    this.#places[slot] = place;
+    this.#places[slot] = place + 1;
+  }
+
+  #placeOf(slot: number): number {
+    return (this.#places[slot] ?? 0) - 1;
   }
 
   #deadlineOf(slot: number): number {
@@ -96,7 +100,8 @@ export class SlotTimers {
   }
 
   #grow(slot: number): void {
-    this.#places = grown(this.#places, 2 * slot, none);
-    this.#deadlines = grown(this.#deadlines, 2 * slot);
+    const places = placesFor(slot);
+    this.#places = grown(this.#places, places);
+    this.#deadlines = grown(this.#deadlines, places);
   }
 }

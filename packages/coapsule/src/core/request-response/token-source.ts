@@ -52,7 +52,7 @@ export class TokenSource {
 
   /** Goes on where another process ended: RFC 9175 §4.2 counts for the life of the association, not of a process. */
   continueAt(peer: PeerKey, next: number): void {
-    this.#counters.set(peer, next);
+    if (next > 0) this.#counters.set(peer, next);
   }
 
   /** The security association is gone; a new one has a new key, and its own numbers. */

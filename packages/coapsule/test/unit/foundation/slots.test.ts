@@ -148,6 +148,17 @@ describe('SlotTimers', () => {
 });
 
 describe('ByteArena', () => {
+  it('has the room of its first strings again when the last of many is gone', () => {
+    const arena = new ByteArena();
+    const string = new Uint8Array(100).fill(7);
+    const offsets = Array.from({ length: 1000 }, () => arena.add(string));
+    assert.ok(Math.max(...offsets) > 65_536);
+    for (const offset of offsets) arena.remove(offset, string.length);
+    assert.equal(arena.add(string), 0);
+    assert.deepEqual(arena.slice(0, 100), string);
+    assert.deepEqual(arena.slice(100, 1000), new Uint8Array(924).fill(0), 'no more room than at first');
+  });
+
   it('gives back what was put in, however much was taken out and put in since', () => {
     const bytes = fc.uint8Array({ maxLength: 40 });
     fc.assert(

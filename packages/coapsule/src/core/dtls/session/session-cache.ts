@@ -7,7 +7,7 @@
  */
 
 import { ByteArena } from '../../foundation/byte-arena.ts';
-import { grown } from '../../foundation/grown.ts';
+import { grown, placesFor } from '../../foundation/grown.ts';
 import type { Instant } from '../../foundation/instant.ts';
 import { hashOfBytes, SlotIndex } from '../../foundation/slot-index.ts';
 import { SlotLists } from '../../foundation/slot-lists.ts';
@@ -67,7 +67,7 @@ export class SessionCache {
     if (!this.hasRoom(now) && this.#oldest() !== none) this.#drop(this.#oldest());
     if (this.#maxSessions === 0) return;
     const slot = this.#freeSlots.pop() ?? this.#slotsUsed++;
-    if (slot >= this.#offsets.length) this.#grow(2 * slot);
+    if (slot >= this.#offsets.length) this.#grow(placesFor(slot));
     const state = encodeSessionState(session);
     this.#offsets[slot] = this.#bytes.add(sessionId, state);
     this.#idLengths[slot] = sessionId.length;
