@@ -227,6 +227,10 @@ export const words = {
     oscoreBlocks: (request: number, response: number) =>
       `The other ${request} and ${response} bytes more than plain CoAP are a Block2 option: the library asks for bodies in blocks, since a proxy cannot cut what it cannot read.`,
     tokens: 'The token is 4 bytes where everybody could guess it, and 1 byte inside DTLS.',
+    spread: 'Spread over messages',
+    spreadLead:
+      'One handshake serves all messages until the association ends: the longer it is kept, the less it costs.',
+    spreadHead: ['messages', 'bytes each', 'charge each', 'energy each'],
     real: 'Run it for real',
     realLead:
       'The client and server of the coapsule library shake hands here, in this page, on a simulated network in virtual time. What is shown are the datagrams that they sent.',
@@ -503,6 +507,38 @@ export const words = {
         rest > 0 ? `${rest} more` : `${-rest} less, since the token may be short where nobody sees it`;
       return `${all}: ${protection} of protection, elsewhere ${elsewhere}.`;
     },
+    fleet: 'A ward of monitors',
+    fleetInputs: 'How many, and how often',
+    devices: 'Monitors',
+    period: 'A report every',
+    fleetMessages: (each: string, all: string, second: string) =>
+      `${each} reports a day of each monitor, ${all} of all, ${second} a second.`,
+    fleetHead: [
+      'protection',
+      'each report',
+      'each day, one monitor',
+      'each day, all',
+      'handshake',
+      'all at once; a message',
+      'energy a day',
+      'what is read',
+    ],
+    options: {
+      plain: 'none',
+      'payload-only': 'A: the payload alone, AES-128',
+      'dtls-psk': 'B: DTLS with pre-shared keys',
+      'dtls-certificate': 'C: DTLS with certificates',
+      oscore: 'D: OSCORE',
+    },
+    noHandshake: 'none',
+    handshakes: (all: string, each: string) => `${all} B; ${each} B`,
+    reads: {
+      all: 'who, where, what and the number',
+      path: 'who, where and what: ward, bed, heart rate',
+      nothing: 'that there is a message, and its size',
+    },
+    printedFleet: (handshake: number, all: string, each: string, least: string, most: string) =>
+      `As printed a handshake has ${handshake} bytes: ${all} B of all at once, ${each} B a message with one a day; this product’s has a cookie more. OSCORE is printed with 8 to 16 bytes, ${least} to ${most} kB a day. Energy is that of the radio alone, at 200 kbit/s and 20 mA, for what protection adds and one handshake a day.`,
     meaning: 'Why the payload alone is not enough',
     metadata:
       'That somebody measures the pulse of bed 12 in ward 3 every thirty seconds says what is wrong with whom. Such metadata can hurt as much as the number. DTLS and OSCORE hide both; when there are messages, and how large, is seen with each of them.',

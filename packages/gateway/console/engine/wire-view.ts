@@ -29,7 +29,12 @@ import {
   unusedContext,
 } from 'coapsule/oscore';
 import { clientAddress, Pair, type PairOptions, type PairRequest, SeededRandom } from 'coapsule/testing';
-import { dtlsBytes } from '../../src/figures/protection-sizes.ts';
+import {
+  dtlsBytes,
+  payloadNonceBytes,
+  payloadOnlyBytes,
+  payloadTagBytes,
+} from '../../src/figures/protection-sizes.ts';
 import { AesCcm } from './aes-ccm.ts';
 import { fastCrypto } from './browser-crypto.ts';
 
@@ -81,16 +86,21 @@ export function wireViews(reading: Reading): readonly WireView[] {
 
 function payloadOnly(reading: Reading): Omit<WireView, 'extraBytes'> {
   // AES-128-CCM with a nonce in front, as applications do it themselves.
-  const nonce = new Uint8Array(13).map((_, at) => 17 * at);
+  const nonce = new Uint8Array(payloadNonceBytes).map((_, at) => 17 * at);
   const text = encodeText(reading.value);
-  const tagBytes = 8;
-  const sealed = new Uint8Array(text.length + tagBytes);
+  const sealed = new Uint8Array(text.length + payloadTagBytes);
   sealed.set(text);
-  new AesCcm(new Uint8Array(16).fill(0x42), tagBytes).seal(nonce, new Uint8Array(), sealed, 0, text.length);
+  new AesCcm(new Uint8Array(16).fill(0x42), payloadTagBytes).seal(
+    nonce,
+    new Uint8Array(),
+    sealed,
+    0,
+    text.length,
+  );
   const bytes = plainMessage(reading, new Uint8Array([...nonce, ...sealed]), 42);
   return {
     ...{ protection: 'payload-only', bytes, fields: coapFields(bytes, true) },
-    protectionBytes: nonce.length + tagBytes,
+    protectionBytes: payloadOnlyBytes,
   };
 }
 

@@ -159,6 +159,11 @@ export default function HandshakeExplorer() {
             <Totals plan={plan} state={state} hasHandshake={hasHandshake} />
           </Card>
           {hasHandshake && (
+            <Card title={text.spread}>
+              <Spread plan={plan} />
+            </Card>
+          )}
+          {hasHandshake && (
             <Card title={text.real}>
               <RealRun state={state} onSeed={(seed) => set({ seed })} />
             </Card>
@@ -295,6 +300,25 @@ function Totals({
       {!hasHandshake && (
         <Notice kind="info">{text.noHandshake[state.mode === 'oscore' ? 'oscore' : 'none']}</Notice>
       )}
+    </>
+  );
+}
+
+/** What a handshake is to each message, by how many it serves. */
+function Spread({ plan }: { readonly plan: HandshakePlan }) {
+  return (
+    <>
+      <p>{text.spreadLead}</p>
+      <DataTable
+        caption={text.spread}
+        head={text.spreadHead}
+        rows={[1, 10, 100, 1000, 10_000].map((messages) => [
+          figure(messages),
+          `${figure(plan.handshakeBytes / messages, 4)} B`,
+          `${figure(plan.cost.milliampSeconds / messages, 7)} mAs`,
+          `${figure(plan.cost.millijoules / messages, 6)} mJ`,
+        ])}
+      />
     </>
   );
 }

@@ -49,6 +49,13 @@ export function dtlsBytes(suite: CipherSuiteName = comparedSuites[0]!, connectio
   return recordOverhead(suite, connectionIdLength);
 }
 
+/** Of the nonce that an application sends in front of a payload that it encrypts itself, and of the tag behind it (AES-128-CCM-8). */
+export const payloadNonceBytes = 13;
+export const payloadTagBytes = 8;
+
+/** Bytes of a payload that an application encrypts itself. */
+export const payloadOnlyBytes: number = payloadNonceBytes + payloadTagBytes;
+
 /** Bytes of OSCORE in each kind of message. */
 export interface OscoreBytes {
   readonly request: number;
