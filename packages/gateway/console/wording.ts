@@ -60,6 +60,7 @@ export const words = {
     title: 'Log in',
     lead: (view: string) =>
       `"${view}" shows what the gateway knows: it has to know who you are. The tools to learn need no login.`,
+    lost: 'Your session is over: it was not used for long, or the gateway was started anew. Log in again, and this view goes on.',
     byPassword: 'With a name and a password',
     byLink: 'With the link of the start',
     name: 'Name',

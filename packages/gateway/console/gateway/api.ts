@@ -8,7 +8,7 @@
 
 import type { ApiProblem, ApiRoutes } from '../../src/console/api-types.ts';
 import { words } from '../wording.ts';
-import { noteAnswer, noteSilence, session } from './link.ts';
+import { noteAnswer, noteNobody, noteSilence, session } from './link.ts';
 
 /** What came of a request. */
 export type Outcome<T> =
@@ -66,10 +66,13 @@ export async function send(
   } catch (error) {
     return lost(error, signal);
   }
+  const problem = response.ok ? undefined : await problemOf(response);
+  // A server in between says so in its own words when there is no gateway behind it.
+  if (problem === undefined && response.status >= 502) return lost(new Error(`${response.status}`), signal);
   noteAnswer();
-  if (response.ok) return { isOk: true, value: response };
-  const problem = await problemOf(response);
-  if (problem.code === 'unauthenticated') session.value = null;
+  if (problem === undefined && response.ok) return { isOk: true, value: response };
+  if (problem === undefined) return { isOk: false, problem: strange(response.status) };
+  if (problem.code === 'unauthenticated') noteNobody();
   return { isOk: false, problem };
 }
 
@@ -86,7 +89,8 @@ export function addressOf(
   return search.size === 0 ? filled : `${filled}?${search}`;
 }
 
-function lost(
+/** What is told of a request, or a stream, that broke. */
+export function lost(
   error: unknown,
   signal: AbortSignal | undefined,
 ): { readonly isOk: false; readonly problem: ApiProblem } {
@@ -98,15 +102,20 @@ function lost(
   };
 }
 
-async function problemOf(response: Response): Promise<ApiProblem> {
+/** Undefined for an answer that is none of the gateway. */
+async function problemOf(response: Response): Promise<ApiProblem | undefined> {
   try {
     const problem = (await response.json()) as Partial<ApiProblem>;
     if (typeof problem.code === 'string' && typeof problem.message === 'string') return problem as ApiProblem;
   } catch {
     // No JSON: whoever answered was not the console's server.
   }
+  return undefined;
+}
+
+function strange(status: number): ApiProblem {
   return {
-    code: response.status === 401 ? 'unauthenticated' : 'failed',
-    message: words.gateway.strangeAnswer(response.status),
+    code: status === 401 ? 'unauthenticated' : 'failed',
+    message: words.gateway.strangeAnswer(status),
   };
 }

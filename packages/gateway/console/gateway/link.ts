@@ -14,6 +14,15 @@ import { go, place } from '../shell/location.ts';
 /** Undefined while it is not known; null for nobody. */
 export const session = signal<SessionView | null | undefined>(undefined);
 
+/** Whether somebody was logged in, and is not any more without having logged out: the session was over, or the gateway started anew. */
+export const isSessionLost = signal(false);
+
+/** Nobody is logged in, says the gateway. */
+export function noteNobody(): void {
+  if (session.peek() != null) isSessionLost.value = true;
+  session.value = null;
+}
+
 /** Whether it answers; nothing is known at the start. */
 export const isSilent = signal(false);
 
@@ -81,7 +90,10 @@ function takeToken(): string {
 async function askSession(): Promise<boolean> {
   try {
     const response = await fetch('/api/session', { cache: 'no-store' });
-    session.value = response.ok ? ((await response.json()) as SessionView) : null;
+    if (response.ok) session.value = (await response.json()) as SessionView;
+    else if (response.status === 401) noteNobody();
+    // Somebody in between answers in its place.
+    else throw new Error(`${response.status}`);
     noteAnswer();
     return true;
   } catch {

@@ -5,7 +5,7 @@
  */
 
 import type { ApiProblem, ApiRoutes } from '../../src/console/api-types.ts';
-import { type RequestParts, send } from './api.ts';
+import { lost, type RequestParts, send } from './api.ts';
 import { EventParser } from './event-parser.ts';
 import { noteAnswer, noteSilence } from './link.ts';
 
@@ -69,12 +69,18 @@ export async function askEvents<R extends EventRoute>(
       },
     });
   } catch (error) {
-    if (!parts.signal.aborted) throw error;
+    if (parts.signal.aborted) return problem;
+    // Only the connection breaks with it: what a reader throws is ours.
+    if (!(error instanceof BrokenStream)) throw error;
+    return lost(error, parts.signal).problem;
   }
   return problem;
 }
 
 type AnyReaders = StreamReaders<Record<string, unknown>>;
+
+/** The connection of a stream broke before its end. */
+class BrokenStream extends Error {}
 
 async function readEvents(response: Response, readers: AnyReaders): Promise<void> {
   const parser = new EventParser((name, data) => {
@@ -86,7 +92,9 @@ async function readEvents(response: Response, readers: AnyReaders): Promise<void
   addEventListener('pagehide', stop);
   try {
     for (;;) {
-      const { value, done } = await reader.read();
+      const { value, done } = await reader.read().catch((error: unknown) => {
+        throw new BrokenStream(String(error));
+      });
       if (done) return;
       parser.push(value);
     }

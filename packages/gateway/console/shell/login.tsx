@@ -6,7 +6,7 @@
 
 import { useSignal } from '@preact/signals';
 import { ask } from '../gateway/api.ts';
-import { session } from '../gateway/link.ts';
+import { isSessionLost, session } from '../gateway/link.ts';
 import { TextField } from '../parts/fields.tsx';
 import { Card, Notice, Page } from '../parts/pieces.tsx';
 import { words } from '../wording.ts';
@@ -24,11 +24,18 @@ export function Login({ wanted }: { readonly wanted: string }) {
       body: { name: name.value, password: password.value },
     });
     isBusy.value = false;
-    if (outcome.isOk) session.value = outcome.value;
-    else problem.value = [outcome.problem.message, outcome.problem.nextStep].filter(Boolean).join(' ');
+    if (outcome.isOk) {
+      session.value = outcome.value;
+      isSessionLost.value = false;
+    } else problem.value = [outcome.problem.message, outcome.problem.nextStep].filter(Boolean).join(' ');
   };
   return (
     <Page title={words.login.title} lead={words.login.lead(wanted)}>
+      {isSessionLost.value && (
+        <Notice kind="warning" live>
+          {words.login.lost}
+        </Notice>
+      )}
       <div class="cards">
         <Card title={words.login.byPassword}>
           <form onSubmit={submit}>
