@@ -990,7 +990,8 @@ export const words = {
     topics: 'Topics',
     topicHead: ['path', 'topic'],
     noProxy: 'This gateway is no proxy. It becomes one with:',
-    proxyCommand: "coapsule serve --proxy '*.example'",
+    proxyCommand:
+      "coapsule serve --proxy 'coap://*.example'\ncoapsule serve --reverse-proxy /plant=coap://plant.example",
     forward: (targets: string) => `Forward proxy to: ${targets}`,
     reverse: 'Reverse proxy',
     reverseHead: ['path', 'goes to'],
