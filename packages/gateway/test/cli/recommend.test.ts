@@ -57,6 +57,7 @@ CoAP: 29 % (devices are constrained: 8-bit processors, little memory; they live 
 MQTT: 20 % (a central broker is acceptable)
 HTTP: 0 %
 hint: devices speak CoAP, the cloud MQTT: "coapsule serve --mqtt" bridges
+hint: protection has a price: 29 bytes a message with DTLS, 14 a request and 11 a response with OSCORE
 `,
     );
   });

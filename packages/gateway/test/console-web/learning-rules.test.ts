@@ -108,7 +108,7 @@ describe('the rules of the tools, in a browser', { skip: noBrowser() }, () => {
     for (const [factor, ...cells] of [
       ['encryption', /none/, /AES-128/, /AES-128/, /AES-128/],
       ['authentication', /none/, /a key that both have/, /public keys and an authority/, /a secret/],
-      ['handshake', /none/, /some hundred bytes/, /1 to 4 kB/, /none/],
+      ['handshake', /none/, /once, 512 bytes \(printed: 360\)/, /once, 1\d{3} bytes and more/, /none/],
       ['bytes a message', /^0$/, /^29, .* 37$/, /^29, .* 37$/, /^13 to 17 a request, 11 a response$/],
       ['keys come', /not at all/, /by hand/, /from the authority/, /at manufacture/],
       ['from end to end', /no/, /no, each proxy reads/, /no, each proxy reads/, /yes/],
@@ -273,6 +273,26 @@ describe('the rules of the tools, in a browser', { skip: noBrowser() }, () => {
     await page.waitForURL(/devices=10/);
     assert.match(await results(), /28.800 of all/);
     await shown.check('learn/eavesdropper');
+  });
+
+  test('a tool recalculates at once and asks nobody for it, also without a network', async () => {
+    await at('message-type');
+    await page.locator('.plot-box canvas').first().waitFor();
+    const asked: string[] = [];
+    const note = (request: { url(): string }): number => asked.push(request.url());
+    page.on('request', note);
+    await page.context().setOffline(true);
+    await page.getByLabel('Purpose of the message').selectOption('alert');
+    assert.equal(await verdict(), 'CON');
+    await page.getByRole('spinbutton', { name: /^Loss of the network/ }).fill('40');
+    assert.match(await results(), /98\.976 %/);
+    await page.context().setOffline(false);
+    page.off('request', note);
+    // The frame asks whether the gateway is there, and the browser for the icon of another address.
+    assert.deepEqual(
+      asked.filter((url) => !/\/api\/session|\/icon\.svg/.test(url)),
+      [],
+    );
   });
 
   test('response codes: search and category hold both, and 2.0 finds 2.01 to 2.05', async () => {
