@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { openTraffic } from '../../src/cli/traffic-options.ts';
+import type { HandshakesView } from '../../src/console/api-types.ts';
 import { password, startTestConsole } from '../console/console-fixture.ts';
 import { peerTest } from '../interop/peer.ts';
 import { freeUdpPorts, run, start, temporaryFolder, untilBound } from '../interop/process.ts';
@@ -22,7 +23,7 @@ peerTest(
     const traffic = openTraffic({ writeLimit: 1_000_000, traffic: 1_000_000 }, silent);
     t.after(() => traffic.close());
     const started = await startTestConsole(t, {
-      ...{ demo: true, console: { appFolder } },
+      ...{ demo: true, workers: 2, console: { appFolder } },
       ...{ capture: traffic.capture, keylog: traffic.keylog, traffic: traffic.ring },
     });
     const browser = await startBrowser();
@@ -161,6 +162,33 @@ peerTest(
       assert.match(output, /DTLS/i);
       await shown.check('traffic-real');
     });
+
+    await t.test(
+      'sessions of both threads are there: who observes what, and why a handshake failed with what to do',
+      async () => {
+        const observing = Array.from({ length: 6 }, () =>
+          started
+            .client('sensor-042', 'MySecret16ByteK!')
+            .observe(`${started.coaps}/light`)
+            [Symbol.asyncIterator](),
+        );
+        await Promise.all(observing.map((states) => states.next()));
+        await at('sessions');
+        await page
+          .getByRole('row', { name: /^\/light 6 / })
+          .first()
+          .waitFor();
+        const failed = page.getByRole('row', { name: /sensor-042 failed/ }).first();
+        assert.match(await failed.innerText(), /key/);
+        const { handshakes } = (await (
+          await page.request.get(`${started.base}/api/traffic/handshakes`)
+        ).json()) as HandshakesView;
+        const { nextStep } = handshakes.find(({ isOk }) => !isOk) ?? assert.fail('no failure is known');
+        await failed.getByText(nextStep ?? assert.fail('there is no next step')).waitFor();
+        await shown.check('sessions-workers');
+        await Promise.all(observing.map((states) => states.return?.()));
+      },
+    );
 
     await t.test('every other view shows what there is', async () => {
       for (const [path, text] of [
