@@ -71,13 +71,16 @@ export function hostName(text: string): string | undefined {
   return new URL(`http://${text}/`).hostname.replace(/\.$/, '');
 }
 
+/** Headers of a text that stands for no resource: no browser takes it for something else, nobody keeps it. */
+export const standsForNothing = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' } as const;
+
 /** The rule for all paths of an endpoint; it is asked first. */
 export function refuseForeignHosts(names: () => HostNames): MiddlewareHandler {
   return async (c, next) => {
     // A target in absolute form says it too, and counts instead of the header (RFC 9112 §3.2.2).
     const said = [c.req.header('host'), new URL(c.req.url).host];
     const foreign = said.find((name) => !names().isOurs(name));
-    return foreign === undefined ? next() : c.text(names().refusal(foreign), 421);
+    return foreign === undefined ? next() : c.text(names().refusal(foreign), 421, standsForNothing);
   };
 }
 

@@ -32,7 +32,7 @@ import { resourcePath } from '../text/resource-path.ts';
 import { addTrafficPage } from '../traffic/traffic-page.ts';
 import type { TrafficRing } from '../traffic/traffic-ring.ts';
 import { EventStreams } from './event-streams.ts';
-import { HostNames, refuseForeignHosts } from './host-names.ts';
+import { HostNames, refuseForeignHosts, standsForNothing } from './host-names.ts';
 import { httpAnswer, mappedRequest, targetUri } from './http-mapping.ts';
 import type { HttpOptions, HttpSecrets } from './http-options.ts';
 import { HttpTokens } from './http-tokens.ts';
@@ -219,6 +219,7 @@ export class HttpEndpoint {
       c.text(
         'resources are at /coap/PATH, other servers at /hc/coap://HOST/PATH, measurements at /api/telemetry\n',
         404,
+        standsForNothing,
       ),
     );
     app.onError((error, c) => {

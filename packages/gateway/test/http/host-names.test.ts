@@ -144,9 +144,12 @@ test('a request by a foreign name is 421 on every path, before its credentials a
   ]) {
     const answer = await ask(path, `attacker.example:${port}`);
     assert.match(answer, /^HTTP\/1\.1 421 /, path);
+    for (const header of ['x-content-type-options: nosniff', 'cache-control: no-store'])
+      assert.ok(answer.toLowerCase().includes(`${header}\r\n`), `${path}: ${header}`);
     assert.match(answer, /not called attacker\.example:\d+: start the gateway with --http-name NAME/, path);
   }
   assert.equal(requests, 0);
   for (const host of [`127.0.0.1:${port}`, 'localhost', 'gateway.example'])
     assert.match(await ask('/health', host), /^HTTP\/1\.1 200 /, host);
+  assert.match(await ask('/nothing', 'localhost'), /^HTTP\/1\.1 404 .*nosniff/s);
 });
