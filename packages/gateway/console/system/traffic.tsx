@@ -169,7 +169,7 @@ function MessageList({
                   {n}
                 </button>
               </td>
-              <td>{timeOfDay(atMs)}</td>
+              <td class="time">{timeOfDay(atMs)}</td>
               <td>
                 {text.directions[direction]} {shown(peer)}
               </td>
