@@ -63,7 +63,7 @@ const again = [
   {
     name: 'with 2 workers, some',
     env: { COAPSULE_WORKERS: '2' },
-    pattern: /^packages\/gateway\/test\/(server\/device-command|interop\/openssl\.test)/,
+    pattern: /^packages\/gateway\/test\/(server\/device-command|interop\/(openssl|fleet)\.test)/,
     inLong: false,
   },
   ...['2', '4'].map((count) => ({

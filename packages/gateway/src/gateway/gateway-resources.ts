@@ -4,24 +4,18 @@
  */
 import type { PeerInfo, Request, Server } from 'coapsule';
 import { ChangeAudit } from '../audit/audit-log.ts';
-import type { MqttOptions } from '../bridge/mqtt-options.ts';
+import { outboxTerms } from '../bridge/outbox-terms.ts';
 import { directoryResources, lookupPaths } from '../directory/directory-resources.ts';
 import type { Registration } from '../directory/registration.ts';
 import { ResourceDirectory } from '../directory/resource-directory.ts';
 import { defaultFirmwareBytes, firmwareResources } from '../firmware/firmware-resources.ts';
-import { type AlertPattern, isAlertRequest } from '../overload/alerts.ts';
 import { demoResources } from '../resources/demo-resources.ts';
 import type { GatewayResource } from '../resources/gateway-resource.ts';
 import { guardedResources } from '../resources/guarded-resources.ts';
 import { openDemoResources } from '../resources/open-demo-resources.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
 import { SensorCollection } from '../resources/sensor-collection.ts';
-import {
-  type OutboxTerms,
-  openDemoPaths,
-  openDemoRetention,
-  telemetryResources,
-} from '../resources/telemetry.ts';
+import { openDemoPaths, openDemoRetention, telemetryResources } from '../resources/telemetry.ts';
 import type { WallClock } from '../server/wall-clock.ts';
 import { sharedStore } from '../shared/shared-store.ts';
 import type { Sharing } from '../shared/sharing.ts';
@@ -162,21 +156,6 @@ export async function addResources(
     served.add(resource);
   }
   sensors.begin();
-}
-
-/** While the broker is away, alerts have the whole queue; what is none leaves them a tenth of it, where there are alerts. */
-function outboxTerms(
-  mqtt: Pick<MqttOptions, 'queueBytes' | 'sharePercent'> | undefined,
-  alerts: readonly AlertPattern[],
-  request: Request,
-): OutboxTerms | undefined {
-  if (mqtt === undefined) return undefined;
-  const { queueBytes, sharePercent } = mqtt;
-  if (isAlertRequest(alerts, request)) return { outboxBytes: queueBytes, isAlert: true };
-  return {
-    outboxBytes: alerts.length === 0 ? queueBytes : queueBytes * 0.9,
-    outboxShareBytes: (queueBytes * sharePercent) / 100,
-  };
 }
 
 /** What is measured does not stay as it came for ever. @returns what ends that. */

@@ -10,6 +10,7 @@
 import { type Listener, OscoreContexts, portWorker, Server } from 'coapsule';
 import type { RefusalAudit } from '../audit/audit-log.ts';
 import { RefusalRelay } from '../audit/refusal-relay.ts';
+import { outboxTerms } from '../bridge/outbox-terms.ts';
 import { isForHttp } from '../cross-proxy/coap-to-http.ts';
 import { Farewell } from '../operations/farewell.ts';
 import type { OperationsQuestion } from '../operations/operations-answers.ts';
@@ -81,8 +82,7 @@ const kept = telemetryResources(
     ...{ store, clock },
     notify: (path) => tell({ kind: 'notify', path }),
     retention: () => live.retention,
-    // With a broker, worker 0 stores what goes there.
-    outbox: () => undefined,
+    outbox: (request) => outboxTerms(given.outbox, live.overload.alerts, request),
     onQuotaExceeded: quotaLogger(log, clock),
     readable: (request) => rules.readable(request),
   },

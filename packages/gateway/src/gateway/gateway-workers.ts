@@ -15,6 +15,7 @@ import {
 } from 'coapsule';
 import type { RefusalAudit } from '../audit/audit-log.ts';
 import type { RefusalLine } from '../audit/refusal-count.ts';
+import type { OutboxLimits } from '../bridge/outbox-terms.ts';
 import type { AskThread, OperationsQuestion } from '../operations/operations-answers.ts';
 import { systemTickTimer } from '../resources/periodic-tick.ts';
 import type { LifetimeAnchor } from '../server/lifetime-clock.ts';
@@ -47,7 +48,10 @@ export type WorkerOptions = Pick<
   | 'maxObservers'
   | 'dangerouslyAllowPlainWrites'
   | 'dangerouslyUnlimitedAmplification'
->;
+> & {
+  /** Of the bridge to a broker; undefined without one. */
+  readonly outbox: OutboxLimits | undefined;
+};
 
 /** What counts now and may change. */
 export interface WorkerSettings {
@@ -209,12 +213,8 @@ export class GatewayWorkers {
       kind: 'begin',
       ...this.#settings(this.#parts.live.options.credentials),
       options: workerOptions(options),
-      // With a broker, or with other gateways, what is stored goes there too: from this thread.
-      resources: served
-        .shapes()
-        .map((shape) =>
-          options.mqtt === undefined && options.shared === undefined ? shape : onlyHere(shape),
-        ),
+      // With other gateways, what is stored goes there too: from this thread.
+      resources: served.shapes().map((shape) => (options.shared === undefined ? shape : onlyHere(shape))),
       links: [...this.#links],
       proxy: proxy && {
         names: proxy.names,
@@ -299,9 +299,11 @@ function workerOptions(options: GatewayOptions): WorkerOptions {
     maxObservers,
     dangerouslyAllowPlainWrites = false,
     dangerouslyUnlimitedAmplification = false,
+    mqtt,
   } = options;
   return {
     ...{ coap, coaps, multicast, demo, pskHint, requireExtendedMasterSecret, maxSessions, maxObservers },
     ...{ dangerouslyAllowPlainWrites, dangerouslyUnlimitedAmplification },
+    outbox: mqtt && { queueBytes: mqtt.queueBytes, sharePercent: mqtt.sharePercent },
   };
 }
