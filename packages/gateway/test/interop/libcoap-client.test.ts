@@ -78,11 +78,12 @@ for (const client of ['coap-client-openssl', 'coap-client-gnutls'] as const) {
             ...(secured ? demoCredentials : []),
           ]);
           const ticks = [...output.matchAll(/tick (\d+)/g)].map(([, tick]) => Number(tick));
-          assert.ok(ticks.length >= 4, output);
+          assert.ok(new Set(ticks).size >= 4, output);
+          // Between threads a change that comes with the registration is told once more: what counts is the latest (RFC 7641 §1.3).
           assert.deepEqual(
             ticks,
-            [...new Set(ticks)].sort((one, other) => one - other),
-            'each tick is new',
+            ticks.toSorted((one, other) => one - other),
+            'no tick is older than the one before',
           );
         },
       );

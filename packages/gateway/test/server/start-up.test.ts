@@ -27,6 +27,9 @@ import { temporaryFolder } from '../store/temporary-folder.ts';
 import { CoapsuleProcess, coapsule, unprivileged } from './gateway-process.ts';
 
 const anyPorts = ['--coap', '127.0.0.1:0', '--coaps', '127.0.0.1:0'] as const;
+/** The suite runs with several workers too, which the ready line tells. */
+const workers = Number(process.env['COAPSULE_WORKERS'] ?? 1);
+const threads = workers > 1 ? { workers } : {};
 const onWindows = process.platform === 'win32' && 'Windows has other access rights';
 
 /** One file for all cases: the messages of different faults must differ. */
@@ -48,7 +51,8 @@ describe('coapsule serve', { concurrency: 3 }, () => {
     assert.match(ready.coaps ?? '', /^127\.0\.0\.1:[1-9]\d*$/);
     const ended = await both.kill('SIGTERM');
     assert.deepEqual([ended.code, ended.signal], [0, null]);
-    assert.equal(ended.stdout, `ready ${JSON.stringify({ coap: ready.coap, coaps: ready.coaps })}\n`);
+    const { coap, coaps } = ready;
+    assert.equal(ended.stdout, `ready ${JSON.stringify({ coap, coaps, ...threads })}\n`);
 
     const one = new CoapsuleProcess(t, [
       'serve',
@@ -63,7 +67,7 @@ describe('coapsule serve', { concurrency: 3 }, () => {
     ]);
     const only = await one.ready();
     assert.match(only.coap ?? '', /^(\[::\]|0\.0\.0\.0):[1-9]\d*$/);
-    assert.deepEqual(Object.keys(only), ['coap']);
+    assert.deepEqual(Object.keys(only), ['coap', ...Object.keys(threads)]);
     assert.equal((await one.kill('SIGINT')).code, 0);
   });
 
@@ -322,7 +326,7 @@ describe('coapsule serve', { concurrency: 3 }, () => {
     t.after(() => holder.close());
     const gateway = new CoapsuleProcess(t, ['serve', '--config', file]);
     const [, json = ''] = await gateway.waitFor('stdout', /^ready (\{.*\})$/m);
-    assert.deepEqual(Object.keys(JSON.parse(json)), ['coap']);
+    assert.deepEqual(Object.keys(JSON.parse(json)), ['coap', ...Object.keys(threads)]);
     assert.match(
       gateway.stderr,
       /no HTTP and no console: .*127\.0\.0\.1:8080: TCP port 8080 is in use; give --http PORT, or --http off/,
