@@ -11,6 +11,7 @@ import { Code } from '../src/core/coap/code.ts';
 import { encodeMessage } from '../src/core/coap/message-codec.ts';
 import { OptionNumber } from '../src/core/coap/option-registry.ts';
 import { OptionSet } from '../src/core/coap/option-set.ts';
+import { writeEpochAndSequenceNumber } from '../src/core/dtls/record/record-header.ts';
 import { Endpoint } from '../src/core/endpoint/endpoint.ts';
 import { noBytes } from '../src/core/foundation/bytes.ts';
 import { instant } from '../src/core/foundation/instant.ts';
@@ -70,11 +71,7 @@ class Served {
     const messageId = Math.floor(i / clients) & 0xffff;
     const datagram = this.#datagram.slice();
     // A number of its own for each record, and a Message ID for each of a client; the explicit nonce does not count here.
-    const sequence = i + 2;
-    datagram[7] = sequence >>> 24;
-    datagram[8] = sequence >>> 16;
-    datagram[9] = sequence >>> 8;
-    datagram[10] = sequence;
+    writeEpochAndSequenceNumber(datagram, 3, 1, i + 2);
     const message = datagram.length - 8 - get.length;
     datagram[message + 2] = messageId >> 8;
     datagram[message + 3] = messageId;

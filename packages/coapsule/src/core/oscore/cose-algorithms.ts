@@ -33,6 +33,7 @@ export interface CoseAead {
   readonly algorithm: AeadAlgorithm;
   readonly keyLength: 16 | 32;
   readonly nonceLength: 7 | 12 | 13;
+  readonly tagLength: 8 | 16;
   /** Longest plaintext: CCM counts in 15 bytes less the nonce (RFC 3610 §2). */
   readonly maxPlaintextLength: number;
 }
@@ -76,5 +77,6 @@ function row(
   nonceLength: 7 | 12 | 13,
 ): CoseAead {
   const maxPlaintextLength = nonceLength === 13 ? maxCcm16Length : maxMessageLength;
-  return Object.freeze({ number, name, algorithm, keyLength, nonceLength, maxPlaintextLength });
+  const tagLength = algorithm.endsWith('_CCM_8') ? 8 : 16;
+  return Object.freeze({ number, name, algorithm, keyLength, nonceLength, tagLength, maxPlaintextLength });
 }

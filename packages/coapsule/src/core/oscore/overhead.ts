@@ -47,7 +47,7 @@ export function oscoreOverhead(message: OscoreContent, sending: OscoreSending = 
     throw new ApiMisuseError(`sequenceNumber is ${number}; expected a whole number of 0 to 2^40 - 1`);
   }
   const { inner, outer } = (isRequest ? splitRequestOptions : splitResponseOptions)(message.options);
-  const sealed = new Plaintext(aead, message.code, inner, message.payload).length + tagLength(name);
+  const sealed = new Plaintext(aead, message.code, inner, message.payload).length + aead.tagLength;
   const value = encodeOscoreOption({
     partialIv: number === undefined ? undefined : encodePartialIv(number),
     kid: isRequest ? new Uint8Array(senderIdLength) : undefined,
@@ -58,9 +58,4 @@ export function oscoreOverhead(message: OscoreContent, sending: OscoreSending = 
     encodedLength({ token: noBytes, options: outer, payload: new Uint8Array(sealed) }) -
     encodedLength({ token: noBytes, options: message.options, payload: message.payload })
   );
-}
-
-/** 8 bytes where the name of a CCM says 64 bits, 16 elsewhere (RFC 9053 §4). */
-function tagLength(name: OscoreAead): 8 | 16 {
-  return /^AES-CCM-\d+-64-/.test(name) ? 8 : 16;
 }
