@@ -91,7 +91,7 @@ export async function openUdpSocket(options: UdpSocketOptions): Promise<UdpSocke
 async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket> {
   const six = isIPv6(host);
   const begins = options.amongWorkers === undefined ? options.sharesPort : options.amongWorkers === 'begin';
-  if (begins && (options.port ?? 0) !== 0) await expectFreePort(host, options.port as number);
+  const wanted = options.port ?? 0;
   const socketOptions: SocketOptions = {
     type: six ? 'udp6' : 'udp4',
     ...(options.sharesPort ? { reuseAddr: true } : {}),
@@ -99,11 +99,11 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
     // Addresses are always literals: answering at once spares each send a trip through the resolver.
     lookup: (name, _options, callback) => callback(null, name, six ? 6 : 4),
   };
-  const socket = createSocket(socketOptions);
+  const socket = begins ? await bindFreePort(socketOptions, host, wanted) : createSocket(socketOptions);
   const counters = { sendErrors: 0, sendQueueFull: 0, noSourcePort: 0 };
   let failed: (error: NodeJS.ErrnoException) => void = () => {};
   socket.on('error', (error) => failed(error));
-  await bind(socket, host, options.port ?? 0);
+  if (!begins) await bind(socket, host, wanted);
   if (options.receiveBufferBytes !== undefined) {
     try {
       socket.setRecvBufferSize(options.receiveBufferBytes);
@@ -215,11 +215,31 @@ async function open(options: UdpSocketOptions, host: string): Promise<UdpSocket>
   };
 }
 
-/** Fails like a socket that shares nothing: two servers on one port would take each other's datagrams. */
-async function expectFreePort(host: string, port: number): Promise<void> {
-  const probe = createSocket({ type: isIPv6(host) ? 'udp6' : 'udp4' });
+/**
+ * A socket that will share its port, bound to one that nobody has yet; fails like one that shares nothing, as two servers
+ * on one port would take each other's datagrams. For port 0 the system would give one that others share as well.
+ */
+async function bindFreePort(options: SocketOptions, host: string, port: number): Promise<Socket> {
+  for (let left = 10; ; left--) {
+    const free = await freePort(options, host, port);
+    const socket = createSocket(options);
+    try {
+      await bind(socket, host, free);
+      return socket;
+    } catch (error) {
+      // Somebody took it in between; of free ports there are others.
+      if (port !== 0 || left === 0 || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    }
+  }
+}
+
+/** A port that nobody has, shared or not: `port` itself unless that is 0; else rejects. */
+async function freePort({ type }: SocketOptions, host: string, port: number): Promise<number> {
+  const probe = createSocket({ type });
   await bind(probe, host, port);
+  const free = probe.address().port;
   await new Promise<void>((resolve) => probe.close(() => resolve()));
+  return free;
 }
 
 function bind(socket: Socket, host: string, port: number): Promise<void> {

@@ -50,9 +50,12 @@ export function Palette() {
   // Before the next key comes: whoever types on at once loses no letter.
   useLayoutEffect(() => {
     const element = dialog.current;
-    if (open && element?.open === false) element.showModal();
-    else if (!open && element?.open === true) element.close();
-  }, [open]);
+    if (open && element?.open === false) {
+      search.value = '';
+      chosen.value = 0;
+      element.showModal();
+    } else if (!open && element?.open === true) element.close();
+  }, [open, search, chosen]);
   const found = entries.filter(({ title, about }) => matches(`${title} ${about}`, search.value));
   const run = (entry: Entry | undefined): void => {
     if (entry === undefined) return;
@@ -75,10 +78,12 @@ export function Palette() {
       ref={dialog}
       class="palette"
       aria-label={words.palette.title}
-      onClose={() => {
+      // `close` comes a while after: Ctrl-K in between opens it anew.
+      onCancel={() => {
         isOpen.value = false;
-        search.value = '';
-        chosen.value = 0;
+      }}
+      onClose={({ currentTarget }) => {
+        if (!currentTarget.open) isOpen.value = false;
       }}
     >
       <input
