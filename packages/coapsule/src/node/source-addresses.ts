@@ -10,12 +10,20 @@ import { ipAddress, type PeerAddress } from '../core/foundation/peer-address.ts'
 /** Addresses that are remembered; then all are forgotten and learnt anew, as under a flood of invented ones. */
 const addressesAtMost = 65_536;
 
+/** A host, and its addresses by port. */
+interface Host {
+  /** As the system writes it. */
+  readonly literal: string;
+  /** As addresses have it: one string for all of them, where the system makes one for each datagram. */
+  readonly host: string;
+  readonly addresses: Map<number, PeerAddress>;
+}
+
 /** See the module comment. */
 export class SourceAddresses {
-  readonly #hosts = new Map<string, Map<number, PeerAddress>>();
+  readonly #hosts = new Map<string, Host>();
   #size = 0;
-  #lastHost = '';
-  #lastPorts: Map<number, PeerAddress> | undefined;
+  #last: Host | undefined;
 
   /** Addresses remembered. */
   get size(): number {
@@ -23,31 +31,29 @@ export class SourceAddresses {
   }
 
   /** The address of an IP literal, as the system writes it, and a port. */
-  of(host: string, port: number): PeerAddress {
-    const ports =
-      this.#lastPorts !== undefined && host === this.#lastHost ? this.#lastPorts : this.#portsOf(host);
-    const known = ports.get(port);
+  of(literal: string, port: number): PeerAddress {
+    const host = this.#last?.literal === literal ? this.#last : this.#hostOf(literal);
+    const known = host.addresses.get(port);
     if (known !== undefined) return known;
-    const address = ipAddress(host, port);
-    ports.set(port, address);
+    const address = ipAddress(host.host, port);
+    host.addresses.set(port, address);
     if (++this.#size >= addressesAtMost) this.#forgetAll();
     return address;
   }
 
-  #portsOf(host: string): Map<number, PeerAddress> {
-    let ports = this.#hosts.get(host);
-    if (ports === undefined) {
-      ports = new Map();
-      this.#hosts.set(host, ports);
+  #hostOf(literal: string): Host {
+    let host = this.#hosts.get(literal);
+    if (host === undefined) {
+      host = { literal, host: ipAddress(literal, 0).host, addresses: new Map() };
+      this.#hosts.set(literal, host);
     }
-    this.#lastHost = host;
-    this.#lastPorts = ports;
-    return ports;
+    this.#last = host;
+    return host;
   }
 
   #forgetAll(): void {
     this.#hosts.clear();
-    this.#lastPorts = undefined;
+    this.#last = undefined;
     this.#size = 0;
   }
 }

@@ -20,60 +20,75 @@ export interface AssociationKeys {
 /** Associations with made keys: as many as a busy server talks with in a minute. */
 const mostActive = 12_288;
 
+/** Where an association's keys are, when they are not made. */
+const nowhere = 0;
+
 /** See the module comment. Slots are those of `association-table.ts`. */
 export class ActiveKeys {
   readonly #most: number;
+  /** By slot: one more than the place of its keys, or `nowhere`. */
+  #placeOf = new Uint16Array(16);
+  /** By place; a place that was given up has none. */
   readonly #keys: (AssociationKeys | undefined)[] = [];
-  /** By slot: whether the keys were used since the hand came by. */
-  #used = new Uint8Array(16);
-  /** Slots whose keys were made, in a ring; one that was given up since is as good as free. */
-  readonly #ring: number[] = [];
+  /** By place: whose keys they are. */
+  readonly #slotAt: Uint32Array;
+  /** By place: whether the keys were used since the hand came by. */
+  readonly #used: Uint8Array;
+  readonly #freePlaces: number[] = [];
   #hand = 0;
 
-  /** @param most Associations that have their keys at the same time. */
+  /** @param most Associations that have their keys at the same time, 1 … 65,535. */
   constructor(most: number = mostActive) {
     this.#most = most;
+    this.#slotAt = new Uint32Array(most);
+    this.#used = new Uint8Array(most);
   }
 
   /** The keys of a slot, if they are made. */
   of(slot: number): AssociationKeys | undefined {
-    const keys = this.#keys[slot];
-    if (keys !== undefined) this.#used[slot] = 1;
-    return keys;
+    const place = (this.#placeOf[slot] ?? nowhere) - 1;
+    if (place < 0) return undefined;
+    this.#used[place] = 1;
+    return this.#keys[place];
   }
 
   /** Takes the keys of a slot that has none here. */
   add(slot: number, keys: AssociationKeys): void {
-    if (slot >= this.#used.length) this.#used = grown(this.#used, placesFor(slot));
-    while (this.#keys.length <= slot) this.#keys.push(undefined);
-    this.#keys[slot] = keys;
-    this.#used[slot] = 1;
-    if (this.#ring.length < this.#most) {
-      this.#ring.push(slot);
-      return;
-    }
-    for (;;) {
-      const other = this.#ring[this.#hand] as number;
-      if (other !== slot && this.#keys[other] !== undefined && this.#used[other] === 1) {
-        this.#used[other] = 0;
-        this.#hand = (this.#hand + 1) % this.#most;
-        continue;
-      }
-      if (other !== slot) this.#giveUp(other);
-      this.#ring[this.#hand] = slot;
-      this.#hand = (this.#hand + 1) % this.#most;
-      return;
-    }
+    if (slot >= this.#placeOf.length) this.#placeOf = grown(this.#placeOf, placesFor(slot));
+    const place = this.#freePlace();
+    this.#keys[place] = keys;
+    this.#slotAt[place] = slot;
+    this.#used[place] = 1;
+    this.#placeOf[slot] = place + 1;
   }
 
   /** The association is over: nothing that was made of its keys is left in the memory of the cipher. */
   remove(slot: number): void {
-    if (slot < this.#keys.length) this.#giveUp(slot);
+    const place = (this.#placeOf[slot] ?? nowhere) - 1;
+    if (place < 0) return;
+    this.#giveUp(place);
+    this.#freePlaces.push(place);
   }
 
-  #giveUp(slot: number): void {
-    const keys = this.#keys[slot];
-    this.#keys[slot] = undefined;
+  #freePlace(): number {
+    const free = this.#freePlaces.pop();
+    if (free !== undefined) return free;
+    if (this.#keys.length < this.#most) return this.#keys.length;
+    for (;;) {
+      const place = this.#hand;
+      this.#hand = (place + 1) % this.#most;
+      if (this.#used[place] === 0) {
+        this.#giveUp(place);
+        return place;
+      }
+      this.#used[place] = 0;
+    }
+  }
+
+  #giveUp(place: number): void {
+    const keys = this.#keys[place];
+    this.#keys[place] = undefined;
+    this.#placeOf[this.#slotAt[place] as number] = nowhere;
     keys?.read.aead.rest?.();
     keys?.write.aead.rest?.();
   }

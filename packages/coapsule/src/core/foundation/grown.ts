@@ -16,7 +16,7 @@ export function placesFor(needed: number): number {
 }
 
 /** A copy with more places, which hold 0. */
-export function grown<Numbers extends Int32Array | Uint32Array | Float64Array | Uint8Array>(
+export function grown<Numbers extends Int32Array | Uint32Array | Uint16Array | Float64Array | Uint8Array>(
   from: Numbers,
   length: number,
 ): Numbers {
