@@ -57,7 +57,9 @@ async function comeAndGo(server: MeasuredServer, count: number): Promise<void> {
   let left = count;
   const oneByOne = async (): Promise<void> => {
     while (left-- > 0) {
-      await using client = new Client({ psk: { identity: 'sensor-042', key: new TextEncoder().encode(secret) } });
+      await using client = new Client({
+        psk: { identity: 'sensor-042', key: new TextEncoder().encode(secret) },
+      });
       await client.get(`coaps://127.0.0.1:${server.port}/hello`);
     }
   };

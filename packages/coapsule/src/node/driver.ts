@@ -77,7 +77,7 @@ export class Driver {
   readonly #random: RandomSource;
   readonly #clock: Clock;
   #socket: DatagramSocket;
-  #reopening = false;
+  #reopening: Promise<void> | undefined;
   readonly #closing = new AbortController();
   #closed = false;
   #ended: Promise<void> | undefined;
@@ -185,6 +185,8 @@ export class Driver {
     this.#options.nodePort?.close();
     this.#pump.stop();
     await this.#socket.close();
+    // It may have a new socket just now, and closes that itself.
+    await this.#reopening;
   }
 
   #receiveEarly(early: readonly { readonly datagram: Uint8Array; readonly from: PeerAddress }[]): void {
@@ -277,7 +279,9 @@ export class Driver {
       return;
     }
     onSocketFailure?.(error);
-    void this.#reopen(socket);
+    this.#reopening ??= this.#reopen(socket).finally(() => {
+      this.#reopening = undefined;
+    });
   }
 
   #keepAllOut(socket: DatagramSocket): void {
@@ -293,8 +297,6 @@ export class Driver {
 
   /** Same port, same endpoint: associations and exchanges outlive the socket. */
   async #reopen(options: DriverSocketOptions): Promise<void> {
-    if (this.#reopening) return;
-    this.#reopening = true;
     const { port } = this.#socket.local;
     await this.#socket.close();
     for (let delay = firstReopenMs; !this.closed; delay = Math.min(delay * 2, longestReopenMs)) {
@@ -315,7 +317,6 @@ export class Driver {
         await sleep(delay, undefined, { signal: this.#closing.signal }).catch(() => undefined);
       }
     }
-    this.#reopening = false;
   }
 }
 

@@ -37,6 +37,7 @@ export class StreamDriver {
   readonly #dialing = new Set<ConnectionId>();
   #server: StreamServer | undefined;
   #whenEmpty: (() => void) | undefined;
+  #ended: Promise<void> | undefined;
 
   constructor(options: StreamDriverOptions) {
     this.#options = options;
@@ -80,9 +81,14 @@ export class StreamDriver {
   /**
    * Takes no more transports, waits until those there are have been closed by the endpoint or their peers, at most
    * `patienceMs`, and breaks off the rest. What the endpoint wanted to say must have been said through `run` before.
+   * Asked for again, it is the same end that is waited for.
    */
-  async close(patienceMs: number): Promise<void> {
-    if (this.closed) return;
+  close(patienceMs: number): Promise<void> {
+    this.#ended ??= this.#end(patienceMs);
+    return this.#ended;
+  }
+
+  async #end(patienceMs: number): Promise<void> {
     const closing = this.#server?.close();
     if (this.#transports.size > 0 && patienceMs > 0) {
       await new Promise<void>((resolve) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createSocket } from 'node:dgram';
+import { createSocket, Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { Code } from '../../src/core/coap/code.ts';
@@ -292,4 +292,48 @@ test('whoever closes a driver that is being closed waits for it too', async () =
   closing.resolve();
   await Promise.all(both);
   assert.deepEqual(ended, ['socket', 'first', 'second']);
+});
+
+test('a socket that fails is opened anew on its port, and whoever closes the driver meanwhile waits for the new one too', async (t) => {
+  const client = createSocket('udp4');
+  t.after(() => client.close());
+  client.bind(0, '127.0.0.1');
+  await once(client, 'listening');
+  const opened: Socket[] = [];
+  let whenOpened: ((socket: Socket) => void) | undefined;
+  const { bind } = Socket.prototype;
+  t.mock.method(Socket.prototype, 'bind', function (this: Socket, ...args: Parameters<typeof bind>) {
+    opened.push(this);
+    whenOpened?.(this);
+    return Reflect.apply(bind, this, args);
+  });
+  const failures: string[] = [];
+  const driver = await Driver.open({
+    endpoint: endpoint(),
+    socket: { host: '127.0.0.1' },
+    onOutput: () => {},
+    onDefect: (error) => assert.ifError(error),
+    onSocketFailure: (error) => failures.push(error.message),
+  });
+  const { port } = driver.local;
+  opened[0]?.emit('error', new Error('the interface went away'));
+  // What comes before it is there again is lost, as datagrams may be.
+  const asking = setInterval(() => client.send(ping, port, '127.0.0.1'), 5);
+  const [answer] = (await once(client, 'message')) as [Buffer];
+  clearInterval(asking);
+  assert.deepEqual(new Uint8Array(answer), reset);
+  assert.equal(opened.length, 2);
+
+  const closed = new Promise<boolean>((resolve) => {
+    whenOpened = (third) => {
+      let isClosed = false;
+      third.once('close', () => {
+        isClosed = true;
+      });
+      resolve(driver.close().then(() => isClosed));
+    };
+  });
+  opened[1]?.emit('error', new Error('and again'));
+  assert.equal(await closed, true);
+  assert.deepEqual(failures, ['the interface went away', 'and again']);
 });

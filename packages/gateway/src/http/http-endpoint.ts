@@ -7,7 +7,7 @@
  */
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { getRequestListener } from '@hono/node-server';
 import {
@@ -31,6 +31,7 @@ import { systemWallClock } from '../server/wall-clock.ts';
 import { resourcePath } from '../text/resource-path.ts';
 import { addTrafficPage } from '../traffic/traffic-page.ts';
 import type { TrafficRing } from '../traffic/traffic-ring.ts';
+import { ConnectionShares } from './connection-shares.ts';
 import { EventStreams } from './event-streams.ts';
 import { HostNames, refuseForeignHosts, standsForNothing } from './host-names.ts';
 import { httpAnswer, mappedRequest, targetUri } from './http-mapping.ts';
@@ -39,6 +40,7 @@ import { HttpTokens } from './http-tokens.ts';
 import { Places } from './places.ts';
 import { anchoredProxyLinks, proxyLinks } from './proxy-links.ts';
 import { TelemetryApi, type TelemetryApiParts } from './telemetry-api.ts';
+import { TrustedProxies } from './trusted-proxies.ts';
 
 /** What it works with. */
 export interface HttpParts {
@@ -50,6 +52,8 @@ export interface HttpParts {
   readonly name: string;
   /** For tests. */
   readonly idleMs?: number;
+  /** For tests. */
+  readonly connectionsOfNetwork?: number;
   /** Pages and API of the console; undefined: there is none. */
   readonly console?: { readonly app: Hono } | undefined;
   /** How the gateway fares; undefined: only that it is there. */
@@ -64,7 +68,8 @@ const maxBodyBytes = 1024 * 1024;
 /** Requests with a body at a time, and of them those of nobody: together they hold 64 MiB at most. */
 const mostBodies = { all: 64, ofNobody: 32 } as const;
 
-const mostConnections = 2000;
+/** Connections at a time, and of them those of one network that is no trusted proxy's. */
+const mostConnections = { all: 2000, ofNetwork: 500 } as const;
 
 /** A connection on which nothing moves for so long is closed: a reader that does not read, or nobody. */
 const idleMs = 120_000;
@@ -120,7 +125,12 @@ export class HttpEndpoint {
       tls === undefined ? createHttpServer(listener) : createTlsServer(tlsOptions(tls), listener);
     this.#server.requestTimeout = 60_000;
     this.#server.setTimeout(parts.idleMs ?? idleMs);
-    this.#server.maxConnections = mostConnections;
+    this.#server.maxConnections = mostConnections.all;
+    const proxies = new TrustedProxies(parts.options.trustedProxies ?? []);
+    const shares = new ConnectionShares(parts.connectionsOfNetwork ?? mostConnections.ofNetwork, (address) =>
+      proxies.has(address),
+    );
+    this.#server.on('connection', (socket: Socket) => shares.take(socket));
     this.#server.on('error', (error) => parts.log.error(`http: ${error.message}`));
   }
 

@@ -59,6 +59,11 @@ export class TrustedProxies {
       this.#networks.addSubnet(address, prefix, isIPv6(address) ? 'ipv6' : 'ipv4');
   }
 
+  /** Whether an address, as sockets have it, is one of theirs. */
+  has(address: string): boolean {
+    return this.#isTrusted(addressIn(address) ?? address);
+  }
+
   /** Who a request comes from. */
   clientOf({ peer, isTls, header }: ForwardedRequest): HttpClient {
     const own = { address: addressIn(peer) ?? peer, isSecure: isTls };
