@@ -27,10 +27,10 @@ import { EvictionOrder } from './eviction-order.ts';
 import type { ReplayWindowState } from './record/anti-replay-window.ts';
 import { innerTypeLength, recordKeysOf } from './record/epoch-keys.ts';
 import { maxPlaintextLength } from './record/record-header.ts';
-import { SharedTerms, type Terms } from './shared-terms.ts';
+import { type Agreed, SharedTerms, type Terms } from './shared-terms.ts';
 
 /** What was found out and agreed on in the handshake; does not change. */
-export interface AssociationFacts extends Omit<Terms, 'suite'> {
+export interface AssociationFacts extends Agreed {
   /** PSK: the client's identity, on either side. Else what the verification of the peer said, or empty. */
   readonly identity: Uint8Array;
   /** Of an association that was imported without its identity: that is its hash then. */
@@ -238,10 +238,23 @@ export class AssociationTable {
 
   /** What was agreed on, in a new object. */
   facts(slot: number): AssociationFacts {
-    const { suite: _, ...terms } = this.#termsOf(slot);
     const identity = this.#bytes.identity(this.#placeOf(slot));
-    const isHash = this.#hasFlag(slot, flagIdentityIsHash);
-    return { identity, ...(isHash ? { identityHash: identity } : {}), ...terms };
+    // Without a spread, which takes longer than the rest.
+    const { authentication, resumed, extendedMasterSecret, hasConnectionIds, returnRoutabilityCheck } =
+      this.#termsOf(slot);
+    const { peerRecordSizeLimit, protocol, serverName } = this.#termsOf(slot);
+    const facts: AssociationFacts = {
+      identity,
+      authentication,
+      resumed,
+      extendedMasterSecret,
+      hasConnectionIds,
+      returnRoutabilityCheck,
+      peerRecordSizeLimit,
+      protocol,
+      serverName,
+    };
+    return this.#hasFlag(slot, flagIdentityIsHash) ? { ...facts, identityHash: identity } : facts;
   }
 
   /** See `AssociationFacts`. */
@@ -344,8 +357,8 @@ export class AssociationTable {
   }
 
   #storeFacts(slot: number, { role, facts, keys: { read, write }, keys }: NewAssociation): void {
-    const { identity, identityHash, ...agreed } = facts;
-    this.#terms[slot] = this.#sharedTerms.of({ suite: read.suite, ...agreed });
+    const { identity, identityHash } = facts;
+    this.#terms[slot] = this.#sharedTerms.of(read.suite, facts);
     const flags =
       (role === 'client' ? flagClient : 0) | (identityHash === undefined ? 0 : flagIdentityIsHash);
     const lengths = read.connectionId.length | (write.connectionId.length << 8);

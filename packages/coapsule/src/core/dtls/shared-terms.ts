@@ -25,20 +25,38 @@ export interface Terms {
 /** Terms that are looked for among those of other associations; more kinds than these are rare. */
 const maxSharedTerms = 64;
 
+/** The same without the cipher suite. */
+export type Agreed = Omit<Terms, 'suite'>;
+
 /** See the module comment. */
 export class SharedTerms {
   readonly #known = new Map<string, Terms>();
   /** Of the association that came last: the next one is likely to have them too. */
   #latest: Terms | undefined;
 
-  /** The same terms in an object that other associations have too, where they can be the same. */
-  of(terms: Terms): Terms {
-    if (this.#latest !== undefined && isSame(terms, this.#latest)) return this.#latest;
-    const { kind } = terms.authentication;
+  /** The terms in an object that other associations have too, where they can be the same. */
+  of(suite: CipherSuite, agreed: Agreed): Terms {
+    if (this.#latest?.suite === suite && isSame(agreed, this.#latest)) return this.#latest;
+    // Without a spread, which takes longer than the rest of what an association is made of.
+    const { authentication, resumed, extendedMasterSecret, hasConnectionIds, returnRoutabilityCheck } =
+      agreed;
+    const { peerRecordSizeLimit, protocol, serverName } = agreed;
+    const terms: Terms = {
+      suite,
+      authentication,
+      resumed,
+      extendedMasterSecret,
+      hasConnectionIds,
+      returnRoutabilityCheck,
+      peerRecordSizeLimit,
+      protocol,
+      serverName,
+    };
+    const { kind } = authentication;
     if (kind !== 'psk' && kind !== 'none') return terms;
-    const key = JSON.stringify({ ...terms, suite: terms.suite.id });
+    const key = JSON.stringify({ ...terms, suite: suite.id });
     const known = this.#known.get(key);
-    this.#latest = known?.suite === terms.suite ? known : terms;
+    this.#latest = known?.suite === suite ? known : terms;
     if (this.#latest === known) return known;
     if (this.#known.size === maxSharedTerms) this.#known.clear();
     this.#known.set(key, terms);
@@ -46,9 +64,8 @@ export class SharedTerms {
   }
 }
 
-function isSame(a: Terms, b: Terms): boolean {
+function isSame(a: Agreed, b: Agreed): boolean {
   return (
-    a.suite === b.suite &&
     a.authentication.kind === b.authentication.kind &&
     a.resumed === b.resumed &&
     a.extendedMasterSecret === b.extendedMasterSecret &&
