@@ -104,14 +104,18 @@ export class AssociationTable {
 
   /**
    * Takes over some associations, those not heard for the longest time first: reserves for them. Before the first page what
-   * is too old or too much is forgotten. Call inside a transaction.
+   * is too old or too much is forgotten, and in each page what has expired. Call inside a transaction.
    */
   resume(request: ResumeRequest): ResumedPage {
     const { endpoint, ahead, nowMs, maxAgeMs, maxCount, after, pageSize } = request;
-    const { forgetOld, forgetMore, page, takeOver } = this.#statements;
+    const { forgetOld, count, forgetExpired, forgetMore, page, takeOver, remove } = this.#statements;
     if (after === undefined) {
-      forgetOld.run(endpoint, nowMs - maxAgeMs, nowMs);
-      forgetMore.run(endpoint, endpoint, maxCount);
+      forgetOld.run(endpoint, nowMs - maxAgeMs);
+      const { all } = count.get(endpoint) as { all: number };
+      if (all > maxCount) {
+        forgetExpired.run(endpoint, nowMs);
+        forgetMore.run(endpoint, endpoint, maxCount);
+      }
     }
     const { heardAtMs, name, takenOver } = after ?? {
       heardAtMs: Number.MIN_SAFE_INTEGER,
@@ -131,9 +135,15 @@ export class AssociationTable {
     const last = rows.at(-1);
     if (last === undefined) return resumedPage(rows, undefined, 0);
     const isWhole = rows.length === pageSize;
-    const opened = rows.filter((row) => this.#open(row));
     const next = isWhole ? { heardAtMs: last.heard_at_ms, name: last.name, takenOver } : undefined;
-    return resumedPage(opened, next, rows.length - opened.length);
+    // Found here, as they are read anyway: to look for them beforehand would be to read all of the table twice.
+    const good = rows.filter(({ name, expires_at_ms }) => {
+      const isExpired = expires_at_ms !== null && expires_at_ms < nowMs;
+      if (isExpired) remove.run(name);
+      return !isExpired;
+    });
+    const opened = good.filter((row) => this.#open(row));
+    return resumedPage(opened, next, good.length - opened.length);
   }
 
   #seal(name: string, state: Uint8Array): Uint8Array {
@@ -231,9 +241,9 @@ function prepare(database: DatabaseSync) {
        WHERE name = ?`,
     ),
     remove: database.prepare('DELETE FROM association WHERE name = ?'),
-    forgetOld: database.prepare(
-      'DELETE FROM association WHERE endpoint = ? AND (heard_at_ms < ? OR expires_at_ms < ?)',
-    ),
+    forgetOld: database.prepare('DELETE FROM association WHERE endpoint = ? AND heard_at_ms < ?'),
+    forgetExpired: database.prepare('DELETE FROM association WHERE endpoint = ? AND expires_at_ms < ?'),
+    count: database.prepare('SELECT count(*) AS "all" FROM association WHERE endpoint = ?'),
     forgetMore: database.prepare(
       `DELETE FROM association WHERE endpoint = ? AND name IN
        (SELECT name FROM association WHERE endpoint = ? ORDER BY heard_at_ms DESC LIMIT -1 OFFSET ?)`,

@@ -143,6 +143,21 @@ test('what was not heard for too long, is too much, has expired, or was removed 
   assert.equal((await resumed(store, resume())).length, 2, 'the others are gone for good');
 });
 
+test('what has expired does not come back, nor the next time, where there is room for all', async (t) => {
+  await using store = await Store.open(temporaryFolder(t));
+  for (const [name, expiresAtMs] of [
+    ['expired', 9.99 * hourMs],
+    ['good', 10.01 * hourMs],
+    ['for ever', undefined],
+  ] as const) {
+    await store.changeAssociation({ kind: 'add', row: row(name, { expiresAtMs }), nowMs: 9.9 * hourMs });
+  }
+  for (const nowMs of [10 * hourMs, 9.95 * hourMs]) {
+    const names = (await resumed(store, resume({ nowMs }))).map(({ name }) => name);
+    assert.deepEqual(names, ['for ever', 'good']);
+  }
+});
+
 test('an edge is durable no later than a reading that was asked for after it', async (t) => {
   await using store = await Store.open(temporaryFolder(t));
   await store.changeAssociation({ kind: 'add', row: row('a'), nowMs: 10 * hourMs });
