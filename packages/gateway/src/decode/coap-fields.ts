@@ -37,6 +37,9 @@ export interface DecodedCoap {
   readonly problem?: string;
 }
 
+/** Options that have fields of their own: a datagram can have 60,000, each of a byte, and its fields would take half a second. */
+const mostOptions = 256;
+
 const typeNames = ['CON', 'NON', 'ACK', 'RST'] as const;
 
 /** The fields of a message. What is wrong with it is named at the field where it is. */
@@ -158,7 +161,10 @@ function readStreamMessage(reader: FieldReader, framing: 'tcp' | 'websocket'): n
 function readOptions(reader: FieldReader, code: number): void {
   let number = 0;
   let contentFormat: number | undefined;
+  let count = 0;
   while (reader.remaining > 0) {
+    if (count++ === mostOptions) passOptions(reader);
+    if (reader.remaining === 0) return;
     const start = reader.position;
     const first = reader.bytes[start]!;
     if (first === 0xff) {
@@ -208,6 +214,29 @@ function readOptions(reader: FieldReader, code: number): void {
       return;
     }
   }
+}
+
+/** What is left of the options, as one field, up to the payload marker or to one that is broken. */
+function passOptions(reader: FieldReader): void {
+  const { bytes, position: start, end } = reader;
+  let passed = 0;
+  let at = start;
+  while (at < end && bytes[at] !== 0xff) {
+    const [delta, length] = [bytes[at]! >> 4, bytes[at]! & 15];
+    const deltaBytes = delta < 13 ? 0 : delta - 12;
+    const lengthBytes = length < 13 ? 0 : length - 12;
+    const header = 1 + deltaBytes + lengthBytes;
+    if (delta === 15 || length === 15 || at + header > end) break;
+    let value = length;
+    if (lengthBytes === 1) value = 13 + bytes[at + header - 1]!;
+    if (lengthBytes === 2) value = 269 + ((bytes[at + header - 2]! << 8) | bytes[at + header - 1]!);
+    if (at + header + value > end) break;
+    at += header + value;
+    passed++;
+  }
+  if (passed === 0) return;
+  reader.position = at;
+  reader.fields.push({ name: 'Options', value: `${passed} more, which are not listed`, start, end: at });
 }
 
 /** RFC 8323 §5. */
