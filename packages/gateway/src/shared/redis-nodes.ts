@@ -3,7 +3,7 @@
  * it gives, and says where it is reached.
  *
  * A number is kept for a week after its gateway was seen last: its devices come with it for as long as their associations are
- * kept.
+ * kept. Then it is free, and nothing is passed on to that gateway any more.
  */
 import type { RedisLink } from './redis-link.ts';
 import type { RedisNames } from './redis-names.ts';
@@ -30,7 +30,9 @@ local own = 0
 local all = redis.call('HGETALL', KEYS[1])
 for at = 1, #all, 2 do
   local id, till = string.match(all[at + 1], '^(%S+) (%d+) ')
-  if id == ARGV[1] then own = tonumber(all[at]) elseif tonumber(till) > now then taken[tonumber(all[at])] = true end
+  if id == ARGV[1] then own = tonumber(all[at])
+  elseif tonumber(till) > now then taken[tonumber(all[at])] = true
+  else redis.call('HDEL', KEYS[1], all[at]) end
 end
 local number = own
 local wanted = tonumber(ARGV[2])

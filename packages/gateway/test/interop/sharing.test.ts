@@ -116,6 +116,14 @@ describe('gateways that share over Redis', () => {
       for (let count = 0; count < 250; count++) await ours.claim(`more-${count}`, 0, at(7));
       assert.equal(await ours.claim('last', 0, at(8)), undefined, 'all are taken');
       assert.equal(await ours.claim('b', 2, at(9)), 2);
+      // Of two that were seen last a week and more ago, the others forget the one, and its number goes to the next that comes.
+      for (const number of ['3', '9']) {
+        const row = String(await link.ask('HGET', redisNames('numbers').nodes, number));
+        await link.ask('HSET', redisNames('numbers').nodes, number, row.replace(/ \d+ /, ' 1000 '));
+      }
+      assert.equal(await ours.claim('last', 0, at(8)), 3);
+      const left = await ours.all();
+      assert.deepEqual([left.get(3), left.get(9)], [at(8), undefined]);
     },
   );
 
