@@ -22,6 +22,9 @@ const mostEntries = 200;
 /** How deep CBOR is shown; each level costs time for all that is in it. */
 const deepestCbor = 64;
 
+/** Larger CBOR is not written out: it would take a tenth of a second of a gateway whose traffic somebody looks at. */
+const largestCbor = 16_384;
+
 /** application/cbor-seq (RFC 8742). */
 const cborSequenceFormat = 63;
 
@@ -70,6 +73,8 @@ function json(bytes: Uint8Array): DecodedPayload {
 }
 
 function cbor(bytes: Uint8Array): DecodedPayload {
+  if (bytes.length > largestCbor)
+    return { value: `${bytes.length} bytes, where CBOR of ${largestCbor} at most is written out` };
   try {
     return { value: printable(diagnose(bytes, { maxDepth: deepestCbor }), longestText) };
   } catch {
@@ -95,7 +100,7 @@ function problemDetails(bytes: Uint8Array): DecodedPayload {
   const item = decodeCbor(bytes, { maxDepth: deepestCbor });
   if (isDecodeFault(item) || !isCborMap(item.value))
     return { ...shown, problem: 'these are no problem details: expected a CBOR map (RFC 9290 §2)' };
-  const list = [...item.value].map(([key, value]): readonly [string, string] => {
+  const fields = entries(bytes, [...item.value], ([key, value]) => {
     const name = problemKeys[String(key)] ?? `${typeof key === 'string' ? key : `entry ${key}`}`;
     if (name === 'response-code' && typeof value === 'number') return [name, codeText(value)];
     if (typeof value === 'string') return [name, JSON.stringify(value)];
@@ -104,7 +109,7 @@ function problemDetails(bytes: Uint8Array): DecodedPayload {
       return [name, text.map((part) => JSON.stringify(part)).join(', ')];
     return [name, diagnose(encodeCbor(value), { maxDepth: deepestCbor })];
   });
-  return { value: shown.value, fields: entries(bytes, list) };
+  return { value: shown.value, fields };
 }
 
 /** RFC 8742: items one behind the other. */
@@ -114,12 +119,10 @@ function sequence(bytes: Uint8Array): DecodedPayload {
     return { value: shortHex(bytes), problem: `this is no CBOR sequence: ${items.reason}` };
   return {
     value: `${items.length} items`,
-    fields: entries(
-      bytes,
-      items.map(
-        (item, index) => [String(index), diagnose(encodeCbor(item), { maxDepth: deepestCbor })] as const,
-      ),
-    ),
+    fields: entries(bytes, items, (item, index) => [
+      String(index),
+      diagnose(encodeCbor(item), { maxDepth: deepestCbor }),
+    ]),
   };
 }
 
@@ -136,10 +139,7 @@ function links(bytes: Uint8Array): DecodedPayload {
   if (isDecodeFault(list)) return { value: text, problem: `not link format: ${list.reason}` };
   return {
     value: `${list.length} links`,
-    fields: entries(
-      bytes,
-      list.map((link) => ['link', encodeLinkFormat([link])] as const),
-    ),
+    fields: entries(bytes, list, (link) => ['link', encodeLinkFormat([link])]),
   };
 }
 
@@ -150,31 +150,24 @@ function senml(bytes: Uint8Array, decode: typeof decodeSenmlCbor): DecodedPayloa
   if (isDecodeFault(resolved)) return { value: textOrHex(bytes), problem: `not SenML: ${resolved.reason}` };
   return {
     value: `${resolved.length} records`,
-    fields: entries(
-      bytes,
-      resolved.map(({ name, value, unit, time }) => {
-        const shown = value instanceof Uint8Array ? shortHex(value) : JSON.stringify(value ?? null);
-        return [
-          name,
-          [shown, unit, time === 0 ? undefined : `at ${time}`].filter(Boolean).join(' '),
-        ] as const;
-      }),
-    ),
+    fields: entries(bytes, resolved, ({ name, value, unit, time }) => {
+      const shown = value instanceof Uint8Array ? shortHex(value) : JSON.stringify(value ?? null);
+      return [name, [shown, unit, time === 0 ? undefined : `at ${time}`].filter(Boolean).join(' ')];
+    }),
   };
 }
 
-function entries(
+/** The first of a list, each as `told`; the others are only counted, as there may be 60,000. */
+function entries<Item>(
   bytes: Uint8Array,
-  list: readonly (readonly [name: string, value: string])[],
+  list: readonly Item[],
+  told: (item: Item, index: number) => readonly [name: string, value: string],
 ): readonly DecodedField[] {
   const at = { start: 0, end: bytes.length };
-  const shown = list.slice(0, mostEntries).map(
-    ([name, value]): DecodedField => ({
-      name: printable(name),
-      value: printable(value, longestText),
-      ...at,
-    }),
-  );
+  const shown = list.slice(0, mostEntries).map((item, index): DecodedField => {
+    const [name, value] = told(item, index);
+    return { name: printable(name), value: printable(value, longestText), ...at };
+  });
   const left = list.length - shown.length;
   return left === 0 ? shown : [...shown, { name: 'more', value: `${left} more are not shown`, ...at }];
 }

@@ -157,7 +157,7 @@ describe('one datagram', () => {
       decodeHex(
         `60450001c1${format.toString(16).padStart(2, '0')}ff${Buffer.from(payload).toString('hex')}`,
       ).parts[0]!.fields.find(({ name }) => name === 'Payload')!;
-    const deep = new Uint8Array(60_000).fill(0x81, 0, 1000);
+    const deep = new Uint8Array(10_000).fill(0x81, 0, 1000);
     assert.match(payloadOf(60, deep).problem!, /not CBOR, or deeper than 64 levels/);
     const pack = `[{"bn":"${'x'.repeat(30_000)}","n":"a","v":1}${',{"n":"b","v":1}'.repeat(2000)}]`;
     assert.match(
