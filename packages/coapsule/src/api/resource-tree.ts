@@ -217,6 +217,8 @@ export function handlerOf(resource: Resource, method: Method): Handler | undefin
 export class ResourceTree {
   readonly #exact = new Map<string, Resource>();
   readonly #below = new Map<string, Resource>();
+  /** Length of the longest key of `#below` that there was; -1 for none. */
+  #longestBelow = -1;
   readonly #links: Link[] = [];
   /** What `of` was asked last: one request is asked about many times in a row. */
   #latest: { readonly options: OptionReader; readonly resource: Resource | undefined } | undefined;
@@ -237,6 +239,7 @@ export class ResourceTree {
     const { table, key } = this.#placeOf(path);
     if (table.has(key)) throw new ApiMisuseError(`resource path '${path}' is served already`);
     table.set(key, resource);
+    if (table === this.#below) this.#longestBelow = Math.max(this.#longestBelow, key.length);
     this.#latest = undefined;
   }
 
@@ -266,8 +269,13 @@ export class ResourceTree {
   /** The resource that serves a path. */
   find(path: string): Resource | undefined {
     const exact = this.#exact.get(path);
-    if (exact) return exact;
-    for (let end = path.lastIndexOf('/'); end >= 0; end = path.lastIndexOf('/', end - 1)) {
+    if (exact || this.#longestBelow < 0) return exact;
+    // Nothing longer can be one: 60,000 segments in a datagram would make as many prefixes, each hashed from its beginning.
+    for (
+      let end = path.lastIndexOf('/', this.#longestBelow);
+      end >= 0;
+      end = path.lastIndexOf('/', end - 1)
+    ) {
       const below = this.#below.get(path.slice(0, end));
       if (below) return below;
       if (end === 0) break;
