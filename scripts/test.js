@@ -35,7 +35,7 @@ const groups = [
     name: 'one process',
     pattern: /^packages\/coapsule\/test\/(?!packaging\/|node\/|api\/)|^packages\/gateway\/test\/unit\//,
     processPerFile: false,
-    limitMs: 600_000,
+    limitMs: 1_200_000,
   },
   {
     name: 'library on real sockets',
