@@ -298,20 +298,12 @@ export class Store
         ...{ ...request, after },
         pageSize: after === undefined ? Math.min(pageSize, takenOverFirst) : pageSize,
       });
-    // Each is asked for when the one before it is there: one may lie ready while the store reads another.
-    const follower = async (before: Promise<ResumedPage | undefined>): Promise<ResumedPage | undefined> => {
-      const mark = (await before)?.next;
-      return mark && ask(mark);
-    };
-    let coming: Promise<ResumedPage | undefined> = ask(undefined);
-    let following = follower(coming);
-    for (;;) {
-      const page = await coming;
-      if (page === undefined) return;
-      coming = following;
-      following = follower(following);
+    let asked: Promise<ResumedPage> | undefined = ask(undefined);
+    while (asked !== undefined) {
+      const page: ResumedPage = await asked;
+      asked = page.next && ask(page.next);
       // Who stops early hears of no fault any more.
-      following.catch(() => {});
+      asked?.catch(() => {});
       if (page.unopened > 0) {
         this.#options.onWarning?.(
           `${page.unopened} kept associations are forgotten: somebody changed or moved their keys in the database; their devices make new handshakes`,
