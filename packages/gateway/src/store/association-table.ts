@@ -187,9 +187,21 @@ type AssociationColumns = readonly [
   isExact: number,
 ];
 
-function rowOf(columns: AssociationColumns): SealedAssociation {
-  const [name, host, port, identity, authentication, credential, key_stamp, expires_at_ms, state] = columns;
-  const [, , , , , , , , , edge, heard_at_ms, reserved, is_exact] = columns;
+function rowOf([
+  name,
+  host,
+  port,
+  identity,
+  authentication,
+  credential,
+  key_stamp,
+  expires_at_ms,
+  state,
+  edge,
+  heard_at_ms,
+  reserved,
+  is_exact,
+]: AssociationColumns): SealedAssociation {
   return {
     name,
     host,
@@ -214,6 +226,7 @@ function takenOverOf(endpoint: string): string {
 
 function prepare(database: DatabaseSync) {
   const total = takenOverOf('association.endpoint');
+  // Without those that somebody has written since: they are in use.
   const page = database.prepare(
     `SELECT name, host, port, identity, authentication, credential, key_stamp, expires_at_ms, state, edge, heard_at_ms,
        reserved + ? - taken_over AS reserved, is_exact AND taken_over = ? AS is_exact
@@ -253,7 +266,6 @@ function prepare(database: DatabaseSync) {
       `INSERT INTO taken_over VALUES (?, ?)
        ON CONFLICT DO UPDATE SET ahead = ahead + excluded.ahead RETURNING ahead`,
     ),
-    // Without those that somebody has written since: they are in use.
     page,
   };
 }

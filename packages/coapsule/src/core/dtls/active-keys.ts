@@ -20,14 +20,13 @@ export interface AssociationKeys {
 /** Associations with made keys: as many as a busy server talks with in a minute. */
 const mostActive = 12_288;
 
-/** Where an association's keys are, when they are not made. */
-const nowhere = 0;
+const none = -1;
 
 /** See the module comment. Slots are those of `association-table.ts`. */
 export class ActiveKeys {
   readonly #most: number;
-  /** By slot: one more than the place of its keys, or `nowhere`. */
-  #placeOf = new Uint16Array(16);
+  /** By slot: one more than the place of its keys, or 0. */
+  #places = new Uint16Array(16);
   /** By place; a place that was given up has none. */
   readonly #keys: (AssociationKeys | undefined)[] = [];
   /** By place: whose keys they are. */
@@ -46,28 +45,32 @@ export class ActiveKeys {
 
   /** The keys of a slot, if they are made. */
   of(slot: number): AssociationKeys | undefined {
-    const place = (this.#placeOf[slot] ?? nowhere) - 1;
-    if (place < 0) return undefined;
+    const place = this.#placeOf(slot);
+    if (place === none) return undefined;
     this.#used[place] = 1;
     return this.#keys[place];
   }
 
   /** Takes the keys of a slot that has none here. */
   add(slot: number, keys: AssociationKeys): void {
-    if (slot >= this.#placeOf.length) this.#placeOf = grown(this.#placeOf, placesFor(slot));
+    if (slot >= this.#places.length) this.#places = grown(this.#places, placesFor(slot));
     const place = this.#freePlace();
     this.#keys[place] = keys;
     this.#slotAt[place] = slot;
     this.#used[place] = 1;
-    this.#placeOf[slot] = place + 1;
+    this.#places[slot] = place + 1;
   }
 
   /** The association is over: nothing that was made of its keys is left in the memory of the cipher. */
   remove(slot: number): void {
-    const place = (this.#placeOf[slot] ?? nowhere) - 1;
-    if (place < 0) return;
+    const place = this.#placeOf(slot);
+    if (place === none) return;
     this.#giveUp(place);
     this.#freePlaces.push(place);
+  }
+
+  #placeOf(slot: number): number {
+    return (this.#places[slot] ?? 0) - 1;
   }
 
   #freePlace(): number {
@@ -88,7 +91,7 @@ export class ActiveKeys {
   #giveUp(place: number): void {
     const keys = this.#keys[place];
     this.#keys[place] = undefined;
-    this.#placeOf[this.#slotAt[place] as number] = nowhere;
+    this.#places[this.#slotAt[place] as number] = 0;
     keys?.read.aead.rest?.();
     keys?.write.aead.rest?.();
   }

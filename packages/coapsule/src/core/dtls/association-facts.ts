@@ -69,22 +69,22 @@ export function establishedInfo(
 }
 
 function handshakeFacts(table: AssociationTable, slot: number): HandshakeFacts {
-  const facts = table.facts(slot);
+  const terms = table.terms(slot);
   const told: { -readonly [Key in keyof HandshakeFacts]: HandshakeFacts[Key] } = {
     address: table.address(slot),
     role: table.role(slot),
-    identity: facts.identity,
-    suite: table.suite(slot).name,
-    extendedMasterSecret: facts.extendedMasterSecret,
-    authentication: facts.authentication,
-    resumed: facts.resumed,
+    identity: table.identity(slot),
+    suite: terms.suite.name,
+    extendedMasterSecret: terms.extendedMasterSecret,
+    authentication: terms.authentication,
+    resumed: terms.resumed,
   };
   // Without a spread, which costs more than the rest: each request of a client asks.
-  if (facts.hasConnectionIds) {
+  if (terms.hasConnectionIds) {
     told.connectionIdLengths = { own: table.ownIdLength(slot), peer: table.peerIdLength(slot) };
   }
-  if (facts.protocol !== undefined) told.protocol = facts.protocol;
-  if (facts.serverName !== undefined) told.serverName = facts.serverName;
+  if (terms.protocol !== undefined) told.protocol = terms.protocol;
+  if (terms.serverName !== undefined) told.serverName = terms.serverName;
   return told;
 }
 
@@ -103,5 +103,5 @@ export function isReplacedBy(
 ): boolean {
   if (role === 'client' || table.role(slot) === 'client') return true;
   if (table.ownIdLength(slot) === 0) return true;
-  return identity.length > 0 && equalBytes(table.facts(slot).identity, identity);
+  return identity.length > 0 && equalBytes(table.identity(slot), identity);
 }

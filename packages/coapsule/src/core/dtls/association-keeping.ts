@@ -163,7 +163,8 @@ export class AssociationKeeping {
     const reserved = table.role(slot) === 'client' ? first : first + leastReservation;
     const edge = table.window(slot).highest;
     this.#kept.add(association, table.role(slot), first, reserved, edge, now);
-    const { identity, authentication } = table.facts(slot);
+    const identity = table.identity(slot);
+    const { authentication } = table.terms(slot);
     const application = new Uint8Array(applicationStateLength);
     const state = this.stateOf(association, { generation: 0, application }) as Uint8Array;
     const address = table.address(slot);

@@ -223,7 +223,7 @@ export class AssociationTable {
   }
 
   suite(slot: number): CipherSuite {
-    return this.#termsOf(slot).suite;
+    return this.terms(slot).suite;
   }
 
   /** Bytes of the connection id in records to us; 0 when they have none. */
@@ -236,35 +236,29 @@ export class AssociationTable {
     return (this.#word(slot, word.lengthsAndFlags) >>> 8) & 0xff;
   }
 
-  /** What was agreed on, in a new object. */
-  facts(slot: number): AssociationFacts {
-    const identity = this.#bytes.identity(this.#placeOf(slot));
-    // Without a spread, which takes longer than the rest.
-    const { authentication, resumed, extendedMasterSecret, hasConnectionIds, returnRoutabilityCheck } =
-      this.#termsOf(slot);
-    const { peerRecordSizeLimit, protocol, serverName } = this.#termsOf(slot);
-    const facts: AssociationFacts = {
-      identity,
-      authentication,
-      resumed,
-      extendedMasterSecret,
-      hasConnectionIds,
-      returnRoutabilityCheck,
-      peerRecordSizeLimit,
-      protocol,
-      serverName,
-    };
-    return this.#hasFlag(slot, flagIdentityIsHash) ? { ...facts, identityHash: identity } : facts;
+  /** What was agreed on: an object that other associations have too. */
+  terms(slot: number): Terms {
+    return this.#terms[slot] as Terms;
+  }
+
+  /** A copy of the peer's identity; where nobody told that, of its hash. */
+  identity(slot: number): Uint8Array {
+    return this.#bytes.identity(this.#placeOf(slot));
+  }
+
+  /** Whether what is kept as the identity is its hash. */
+  isIdentityHash(slot: number): boolean {
+    return this.#hasFlag(slot, flagIdentityIsHash);
   }
 
   /** See `AssociationFacts`. */
   peerRecordSizeLimit(slot: number): number {
-    return this.#termsOf(slot).peerRecordSizeLimit;
+    return this.terms(slot).peerRecordSizeLimit;
   }
 
   /** See `AssociationFacts`. */
   returnRoutabilityCheck(slot: number): boolean {
-    return this.#termsOf(slot).returnRoutabilityCheck;
+    return this.terms(slot).returnRoutabilityCheck;
   }
 
   role(slot: number): DtlsRole {
@@ -382,10 +376,6 @@ export class AssociationTable {
       peerIdLength: this.peerIdLength(slot),
       identityLength: this.#word(slot, word.identityLength),
     };
-  }
-
-  #termsOf(slot: number): Terms {
-    return this.#terms[slot] as Terms;
   }
 
   #hasFlag(slot: number, flag: number): boolean {

@@ -145,19 +145,20 @@ export function writeAssociation(
   slot: number,
   options: ExportOptions,
 ): Uint8Array {
-  const facts = table.facts(slot);
+  const terms = table.terms(slot);
+  const identity = table.identity(slot);
   const { read, write } = table.keysOfBytes(slot);
   return encodeAssociationState(crypto, {
     role: table.role(slot),
     suite: write.suite,
-    extendedMasterSecret: facts.extendedMasterSecret,
-    connectionIds: facts.hasConnectionIds ? { own: read.connectionId, peer: write.connectionId } : undefined,
-    returnRoutabilityCheck: facts.returnRoutabilityCheck,
+    extendedMasterSecret: terms.extendedMasterSecret,
+    connectionIds: terms.hasConnectionIds ? { own: read.connectionId, peer: write.connectionId } : undefined,
+    returnRoutabilityCheck: terms.returnRoutabilityCheck,
     generation: options.generation,
     writeSequence: options.writeFrom ?? table.writeSequence(slot),
     window: { ...table.window(slot) },
-    peerRecordSizeLimit: facts.peerRecordSizeLimit,
-    identityHash: facts.identityHash ?? identityHash(crypto, facts.identity),
+    peerRecordSizeLimit: terms.peerRecordSizeLimit,
+    identityHash: table.isIdentityHash(slot) ? identity : identityHash(crypto, identity),
     application: options.application,
     read: { key: read.key, iv: read.writeIv },
     write: { key: write.key, iv: write.writeIv },

@@ -54,9 +54,9 @@ suite('the association table', () => {
       assert.ok(slot !== undefined && slot === table.slotAt(ipAddress('192.0.2.1', id)));
       assert.equal(table.id(slot), id);
       assert.equal(table.role(slot), id % 2 === 0 ? 'client' : 'server');
-      assert.equal(table.facts(slot).extendedMasterSecret, id % 3 === 0);
+      assert.equal(table.terms(slot).extendedMasterSecret, id % 3 === 0);
       assert.equal(table.lastActivity(slot), id);
-      assert.deepEqual(table.facts(slot).identity, Uint8Array.of(id & 0xff));
+      assert.deepEqual(table.identity(slot), Uint8Array.of(id & 0xff));
       assert.deepEqual(table.window(slot), {
         highest: 2 ** 40 + id,
         recent: 0x8000_0001,
